@@ -1,0 +1,19 @@
+"""labkit: a laboratory for OS-level virtualization.
+
+The package imports nothing until it is asked, so that the command line starts fast.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labkit.engine.container import Container as Container
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Container":
+        from labkit.engine.container import Container
+
+        return Container
+    raise AttributeError(f"module 'labkit' has no attribute {name!r}")
