@@ -1,0 +1,128 @@
+"""Mounts: mount(2), umount2(2), pivot_root(2) and the descriptor-based calls of Linux 5.2 and 5.12.
+
+A filesystem is made and configured as a descriptor (fsopen, fsconfig, fsmount) or cloned as one (open_tree), given
+its attributes (mount_setattr), and only then attached to a place that is itself a descriptor (move_mount): no path
+is looked up twice. Source: mount_setattr(2), and fsopen(2), open_tree(2), move_mount(2) of Linux's manual pages 6.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+from labkit.linux.libc import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, syscall
+
+MS_RDONLY = 0x1
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MS_SLAVE = 0x80000
+MNT_DETACH = 2
+
+MOUNT_ATTR_RDONLY = 0x01
+MOUNT_ATTR_NOSUID = 0x02
+MOUNT_ATTR_NODEV = 0x04
+MOUNT_ATTR_NOEXEC = 0x08
+MOUNT_ATTR_ATIME = 0x70
+MOUNT_ATTR_RELATIME = 0x00
+MOUNT_ATTR_NOATIME = 0x10
+MOUNT_ATTR_STRICTATIME = 0x20
+MOUNT_ATTR_NODIRATIME = 0x80
+
+OPEN_TREE_CLONE = 1
+MOVE_MOUNT_F_EMPTY_PATH = 0x04
+MOVE_MOUNT_T_EMPTY_PATH = 0x40
+FSOPEN_CLOEXEC = 1
+FSMOUNT_CLOEXEC = 1
+FSCONFIG_SET_FLAG = 0
+FSCONFIG_SET_STRING = 1
+FSCONFIG_CMD_CREATE = 6
+
+
+class MountAttr(ctypes.Structure):
+    """struct mount_attr of mount_setattr(2)."""
+
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def mount(source: str | None, target: str, filesystem: str | None, flags: int, data: str | None = None) -> None:
+    """mount(2); used here only to change propagation, which mount_setattr cannot do on kernels before 5.12."""
+    encoded = [None if text is None else os.fsencode(text) for text in (source, target, filesystem, data)]
+    syscall("mount", encoded[0], encoded[1], encoded[2], flags, encoded[3], path=target)
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    syscall("umount2", os.fsencode(target), flags, path=target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """pivot_root(2)."""
+    syscall("pivot_root", os.fsencode(new_root), os.fsencode(put_old), path=new_root)
+
+
+def fsmount(filesystem: str, options: tuple[str, ...], attributes: int = 0, source: str | None = None) -> int:
+    """Make a mount of a new `filesystem` and return its descriptor, not attached anywhere yet.
+
+    `options` are `key` or `key=value`, set one by one with fsconfig so that an error names the one that is refused.
+    """
+    name = os.fsencode(filesystem)
+    context = syscall("fsopen", name, FSOPEN_CLOEXEC, path=filesystem)
+    try:
+        if source is not None:
+            syscall("fsconfig", context, FSCONFIG_SET_STRING, b"source", os.fsencode(source), 0, path=filesystem)
+        for option in options:
+            key, equals, value = option.partition("=")
+            command = FSCONFIG_SET_STRING if equals else FSCONFIG_SET_FLAG
+            try:
+                text = os.fsencode(value) if equals else None
+                syscall("fsconfig", context, command, os.fsencode(key), text, 0, path=f"{filesystem} option {option}")
+            except OSError as error:
+                raise _with_log(error, context) from error
+        try:
+            syscall("fsconfig", context, FSCONFIG_CMD_CREATE, None, None, 0, path=filesystem)
+            return syscall("fsmount", context, FSMOUNT_CLOEXEC, attributes, path=filesystem)
+        except OSError as error:
+            raise _with_log(error, context) from error
+    finally:
+        os.close(context)
+
+
+def _with_log(error: OSError, context: int) -> OSError:
+    """The error with the kernel's own words, which it leaves to be read from the filesystem context (fsopen(2))."""
+    try:
+        words = os.read(context, 512).decode(errors="replace").strip()
+    except OSError as nothing:
+        if nothing.errno != errno.ENODATA:
+            raise
+        return error
+    return OSError(error.errno, f"{error.strerror}: {words}", error.filename)
+
+
+def open_tree(descriptor: int, recursive: bool = True) -> int:
+    """Clone the mount (and, recursive, those below it) that `descriptor` stands on; a bind mount not yet attached."""
+    flags = OPEN_TREE_CLONE | os.O_CLOEXEC | AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    return syscall("open_tree", descriptor, b"", flags)
+
+
+def mount_setattr(descriptor: int, add: int, remove: int = 0, recursive: bool = False, path: str | None = None) -> None:
+    """Set and clear MOUNT_ATTR_* of the mount that `descriptor` stands on (mount_setattr(2), Linux 5.12)."""
+    change = MountAttr(attr_set=add, attr_clr=remove)
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    syscall("mount_setattr", descriptor, b"", flags, change, ctypes.sizeof(change), path=path)
+
+
+def move_mount(descriptor: int, target: int, path: str | None = None) -> None:
+    """Attach the mount of `descriptor` to the place that the descriptor `target` refers to."""
+    flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+    syscall("move_mount", descriptor, b"", target, b"", flags, path=path)
+
+
+def mount_at(path: str, descriptor: int) -> None:
+    """Attach the mount of `descriptor` to a trusted host path."""
+    syscall("move_mount", descriptor, b"", AT_FDCWD, os.fsencode(path), MOVE_MOUNT_F_EMPTY_PATH, path=path)

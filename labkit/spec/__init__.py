@@ -1,0 +1,1 @@
+"""The OCI runtime specification's config.json as plain slotted classes."""

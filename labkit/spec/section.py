@@ -1,0 +1,163 @@
+"""How a JSON object becomes a slotted class: each class lists its properties with the function that checks each.
+
+A check takes (value, pointer) and returns the value to keep; it raises SpecError with the JSON pointer (RFC 6901) of
+the place. Properties that a class does not list are ignored, as the specification asks (config.md, Extensibility);
+those it lists as `refused` are known and cannot be honoured, which is an error and never silence.
+"""
+
+from __future__ import annotations
+
+from labkit.errors import SpecError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ClassVar, Self
+
+    Check = Callable[[Any, str], Any]
+
+
+class Section:
+    """One JSON object; subclasses give PROPERTIES: attribute -> (JSON name, check, default)."""
+
+    __slots__ = ()
+    PROPERTIES: ClassVar[dict[str, tuple[str, Check, Any]]] = {}
+    REQUIRED: ClassVar[tuple[str, ...]] = ()
+    REFUSED: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, **values: Any) -> None:
+        for attribute, (_, _, default) in self.PROPERTIES.items():
+            setattr(self, attribute, values.pop(attribute) if attribute in values else _fresh(default))
+        if values:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+
+    @classmethod
+    def load(cls, value: Any, pointer: str) -> Self:
+        """Check a decoded JSON object and take it over."""
+        if not isinstance(value, dict):
+            raise SpecError(pointer or "/", f"must be an object, not {kind(value)}")
+        for name, reason in cls.REFUSED.items():
+            if value.get(name):
+                raise SpecError(f"{pointer}/{name}", reason)
+        section = cls()
+        for attribute, (name, check, _) in cls.PROPERTIES.items():
+            place = f"{pointer}/{name}"
+            if name in value and value[name] is not None:
+                setattr(section, attribute, check(value[name], place))
+            elif name in cls.REQUIRED:
+                raise SpecError(place, "is required and missing")
+        return section
+
+    def dump(self) -> dict[str, Any]:
+        """The JSON object again, without properties that stand at their default."""
+        result = {}
+        for attribute, (name, _, default) in self.PROPERTIES.items():
+            value = getattr(self, attribute)
+            if name in self.REQUIRED or value != default:
+                result[name] = _plain(value)
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(getattr(self, a) == getattr(other, a) for a in self.PROPERTIES)
+
+    __hash__ = None  # type: ignore[assignment]  # a section is mutable
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.dump()!r})"
+
+
+def _fresh(default: Any) -> Any:
+    # Sections and maps are mutable: two objects must not share one default.
+    return type(default)() if isinstance(default, Section | dict) else default
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.dump()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def kind(value: object) -> str:
+    """The JSON name of a value's type."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    return {str: "a string", list: "an array", dict: "an object"}[type(value)]
+
+
+def text(value: Any, pointer: str) -> str:
+    """A string without the NUL character, which no system call can carry."""
+    if not isinstance(value, str):
+        raise SpecError(pointer, f"must be a string, not {kind(value)}")
+    if "\0" in value:
+        raise SpecError(pointer, "must not contain a NUL character")
+    return value
+
+
+def absolute(value: Any, pointer: str) -> str:
+    """An absolute path."""
+    path = text(value, pointer)
+    if not path.startswith("/"):
+        raise SpecError(pointer, f"must be an absolute path, not {path!r}")
+    return path
+
+
+def boolean(value: Any, pointer: str) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise SpecError(pointer, f"must be true or false, not {kind(value)}")
+    return value
+
+
+def integer(low: int, high: int) -> Check:
+    """A check for a whole number of low … high."""
+
+    def check(value: Any, pointer: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise SpecError(pointer, f"must be a whole number, not {kind(value)}")
+        if not low <= value <= high:
+            raise SpecError(pointer, f"must be between {low} and {high}, not {value}")
+        return value
+
+    return check
+
+
+def one_of(choices: tuple[str, ...]) -> Check:
+    """A check for one of some strings."""
+
+    def check(value: Any, pointer: str) -> str:
+        if text(value, pointer) not in choices:
+            raise SpecError(pointer, f"must be one of {', '.join(choices)}; not {value!r}")
+        return str(value)
+
+    return check
+
+
+def array(check: Check) -> Check:
+    """A check for an array whose items pass `check`; the result is a tuple."""
+
+    def check_all(value: Any, pointer: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise SpecError(pointer, f"must be an array, not {kind(value)}")
+        return tuple(check(item, f"{pointer}/{index}") for index, item in enumerate(value))
+
+    return check_all
+
+
+def string_map(value: Any, pointer: str) -> dict[str, str]:
+    """An object whose values are all strings."""
+    if not isinstance(value, dict):
+        raise SpecError(pointer, f"must be an object, not {kind(value)}")
+    return {text(key, pointer): text(item, f"{pointer}/{escape(key)}") for key, item in value.items()}
+
+
+def escape(key: str) -> str:
+    """A key as a reference token of a JSON pointer (RFC 6901, section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,64 @@
+"""The specification's rules that concern more than one property."""
+
+from __future__ import annotations
+
+from labkit.errors import SpecError
+from labkit.spec.model import Linux, Spec
+
+
+def validate(spec: Spec) -> None:
+    """Raise SpecError, with the JSON pointer, at the first contradiction."""
+    if not spec.oci_version.startswith("1."):
+        raise SpecError("/ociVersion", f"must be a version 1.x, not {spec.oci_version!r}")
+    if not spec.process.args:
+        raise SpecError("/process/args", "must name a command", "give one, such as /bin/sh")
+    for index, entry in enumerate(spec.process.env):
+        if entry.find("=") < 1:
+            raise SpecError(f"/process/env/{index}", f"must be NAME=VALUE, not {entry!r}")
+    seen: set[str] = set()
+    for index, limit in enumerate(spec.process.rlimits):
+        if limit.kind in seen:
+            raise SpecError(f"/process/rlimits/{index}", f"{limit.kind} is given twice")
+        if limit.soft > limit.hard:
+            raise SpecError(f"/process/rlimits/{index}/soft", "must not exceed the hard limit")
+        seen.add(limit.kind)
+    _namespaces(spec, spec.linux)
+    _resources(spec.linux)
+
+
+def _namespaces(spec: Spec, linux: Linux) -> None:
+    kinds: set[str] = set()
+    for index, namespace in enumerate(linux.namespaces):
+        if namespace.kind in kinds:
+            raise SpecError(f"/linux/namespaces/{index}", f"{namespace.kind} is given twice")
+        kinds.add(namespace.kind)
+    needs = (
+        ("mount", "/mounts", bool(spec.mounts)),
+        ("mount", "/linux/maskedPaths", bool(linux.masked_paths)),
+        ("mount", "/linux/readonlyPaths", bool(linux.readonly_paths)),
+        ("uts", "/hostname", bool(spec.hostname)),
+        ("uts", "/domainname", bool(spec.domainname)),
+        ("user", "/linux/uidMappings", bool(linux.uid_mappings)),
+        ("user", "/linux/gidMappings", bool(linux.gid_mappings)),
+        ("time", "/linux/timeOffsets", bool(linux.time_offsets)),
+    )
+    for kind, pointer, given in needs:
+        if given and kind not in kinds:
+            raise SpecError(pointer, f"needs a {kind} namespace in /linux/namespaces")
+    if "mount" not in kinds:
+        raise SpecError("/linux/namespaces", "must have a mount namespace", "the root filesystem is mounted in it")
+    if "user" in kinds and not (linux.uid_mappings and linux.gid_mappings):
+        raise SpecError("/linux/uidMappings", "must be given, with gidMappings, for a new user namespace")
+
+
+def _resources(linux: Linux) -> None:
+    cpu = linux.resources.cpu
+    if cpu.quota is not None and 0 < cpu.quota < 1000:
+        raise SpecError("/linux/resources/cpu/quota", "must be at least 1000 microseconds, the kernel's minimum")
+    if cpu.period is not None and not 1000 <= cpu.period <= 1_000_000:
+        raise SpecError("/linux/resources/cpu/period", "must be between 1000 and 1000000 microseconds")
+    memory = linux.resources.memory
+    if memory.swap is not None and memory.limit is None and memory.swap > 0:
+        raise SpecError("/linux/resources/memory/swap", "needs a memory limit: it counts memory and swap together")
+    if memory.swap is not None and memory.limit is not None and 0 < memory.swap < memory.limit:
+        raise SpecError("/linux/resources/memory/swap", "must be at least the memory limit, which it includes")
