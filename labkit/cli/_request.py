@@ -1,0 +1,194 @@
+"""The options that `labkit run` and `labkit explain` share.
+
+Parsed by hand: argparse takes 9 ms to import, more than all the rest of the start of a container.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from labkit.errors import LabkitError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from labkit.plan.plan import Plan
+    from labkit.spec.model import Spec
+
+USAGE = """usage: labkit {verb} [OPTIONS] (--image REF | --rootfs DIR | --bundle DIR) [--] COMMAND [ARGUMENTS]
+
+where it runs
+  --image REF           an image: busybox, debian, debian:SUITE, debian+PACKAGE+PACKAGE
+  --rootfs DIR          a folder with a root filesystem; what is written to it goes to a tmpfs
+  --bundle DIR          an OCI bundle, whose config.json says everything; no COMMAND then
+  --runtime NAME        labkit (default), or host, runc, crun, runsc
+  --id ID               the container's name; a random one by default
+limits
+  --memory SIZE         such as 64M
+  --cpus N              CPUs' worth of time, such as 0.5
+  --pids N              the largest number of processes and threads
+  --ulimit NAME=N[:M]   a limit for each process, such as nofile=1024
+what it is
+  --user USER[:GROUP]   a name of the image, or a number
+  --env NAME=VALUE      one more variable
+  --cwd DIR             the working folder
+  --hostname NAME
+  --volume SRC:DST[:ro] a file or folder of the host inside
+  --read-only           nothing can be written to the root filesystem
+  --writable            writes go to --rootfs DIR itself
+isolation
+  --namespaces LIST     pid,network,ipc,uts,mount,cgroup; also user and time
+  --time-offset CLOCK=S seconds added to the monotonic or boottime clock
+  --cap-add CAP         --cap-drop CAP, or ALL
+  --seccomp PROFILE     default or none
+  --new-privileges      let set-user-ID programs gain privileges
+  --without STEP        leave out a step that `labkit explain` names
+"""
+
+_VALUES = {
+    "bundle",
+    "cpus",
+    "cwd",
+    "hostname",
+    "id",
+    "image",
+    "memory",
+    "namespaces",
+    "pids",
+    "rootfs",
+    "runtime",
+    "seccomp",
+    "user",
+}
+_LISTS = {"cap-add", "cap-drop", "env", "time-offset", "ulimit", "volume", "without"}
+_FLAGS = {"new-privileges", "read-only", "writable"}
+
+
+class Request:
+    """What was asked for: options by name, and the command."""
+
+    __slots__ = ("command", "flags", "lists", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.lists: dict[str, list[str]] = {name: [] for name in _LISTS}
+        self.flags: set[str] = set()
+        self.command: list[str] = []
+
+    @property
+    def runtime(self) -> str:
+        """The runtime's name; labkit's own engine by default."""
+        return self.values.get("runtime", "labkit")
+
+    def spec(self) -> Spec:
+        """The configuration that the options describe, or that the bundle holds."""
+        places = [name for name in ("image", "rootfs", "bundle") if name in self.values]
+        if len(places) != 1:
+            raise UsageError(
+                "give one of --image, --rootfs and --bundle", "for example: labkit run --image busybox -- echo hello"
+            )
+        if "bundle" in self.values:
+            if self.command:
+                raise UsageError("--bundle takes no command: its config.json has one", "leave the command out")
+            from labkit.spec.load import load_bundle
+
+            return load_bundle(self.values["bundle"])
+        from labkit.engine.configure import configure
+
+        return configure(self.rootfs(), self.command, **self._options())
+
+    def rootfs(self) -> str:
+        """The folder of the root filesystem; an image is built when it is not cached."""
+        if "rootfs" in self.values:
+            return self.values["rootfs"]
+        from labkit.images import image
+
+        return os.fspath(image(self.values["image"]))
+
+    def plan(self) -> Plan:
+        """The plan for labkit's own engine."""
+        from labkit.engine.prepare import prepare
+        from labkit.engine.state import new_id
+
+        plan = prepare(self.spec(), self.values.get("id") or new_id())
+        return plan.without(self.lists["without"]) if self.lists["without"] else plan
+
+    def print_notes(self, plan: Plan) -> None:
+        """Say on stderr what the host could not give, when somebody is there to read it."""
+        if sys.stderr.isatty():
+            for note in plan.notes:
+                print(f"labkit: note: {note}", file=sys.stderr)
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            name: self.values[name] for name in ("memory", "cpus", "pids", "user", "hostname") if name in self.values
+        }
+        options["env"] = dict(_pair("env", text) for text in self.lists["env"])
+        options["cwd"] = self.values.get("cwd", "/")
+        options["seccomp"] = self.values.get("seccomp", "default")
+        options["readonly"] = "read-only" in self.flags
+        options["overlay"] = "writable" not in self.flags
+        options["no_new_privileges"] = "new-privileges" not in self.flags
+        options["cap_add"] = self.lists["cap-add"]
+        options["cap_drop"] = self.lists["cap-drop"]
+        options["volumes"] = self.lists["volume"]
+        if "namespaces" in self.values:
+            options["namespaces"] = self.values["namespaces"].split(",")
+        pairs = (_pair("time-offset", text) for text in self.lists["time-offset"])
+        options["time_offsets"] = {clock: _whole("time-offset", seconds) for clock, seconds in pairs}
+        options["rlimits"] = dict(_ulimit(text) for text in self.lists["ulimit"])
+        return options
+
+
+def parse(verb: str, argv: list[str]) -> Request | None:
+    """The request that `argv` makes, or None when it asked for help, which is then printed."""
+    request = Request()
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            request.command = words
+            break
+        if word in ("-h", "--help"):
+            print(USAGE.format(verb=verb), end="")
+            return None
+        if not word.startswith("-"):
+            request.command = [word, *words]
+            break
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or name not in _VALUES | _LISTS | _FLAGS:
+            raise UsageError(f"unknown option {word}", f"labkit {verb} --help lists them; a command follows --")
+        if name in _FLAGS:
+            request.flags.add(name)
+            continue
+        if not equals:
+            if not words:
+                raise UsageError(f"--{name} needs a value", f"labkit {verb} --help")
+            value = words.pop(0)
+        if name in _LISTS:
+            request.lists[name].append(value)
+        else:
+            request.values[name] = value
+    return request
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"--{option} {text!r} is not NAME=VALUE", f"for example: --{option} NAME=VALUE")
+    return key, value
+
+
+def _whole(option: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise LabkitError(f"--{option} {text!r} is not a whole number", "write digits only") from None
+
+
+def _ulimit(text: str) -> tuple[str, tuple[int, int]]:
+    name, value = _pair("ulimit", text)
+    soft, colon, hard = value.partition(":")
+    return name, (_whole("ulimit", soft), _whole("ulimit", hard if colon else soft))

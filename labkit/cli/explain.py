@@ -1,0 +1,13 @@
+"""Print the steps that would make a container, each with its system calls and its reason."""
+
+from __future__ import annotations
+
+from labkit.cli._request import parse
+
+
+def main(argv: list[str]) -> int:
+    """`labkit explain [OPTIONS of run] -- COMMAND …`; nothing is made."""
+    request = parse("explain", argv)
+    if request is not None:
+        print(request.plan().explain())
+    return 0

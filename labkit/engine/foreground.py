@@ -1,0 +1,82 @@
+"""One container in the foreground of a command line: cloned by this very process, with signals passed on to it."""
+
+from __future__ import annotations
+
+import _signal
+import select
+
+from labkit.engine.parent import life
+from labkit.linux import kernel
+from labkit.linux.process import read_file
+from labkit.plan.plan import Plan
+
+_FORWARDED = tuple(
+    getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM USR1 USR2 ALRM CONT WINCH".split()
+)
+# What PID 1 of a namespace does not handle is dropped, where any other process would die of it (pid_namespaces(7)).
+_FATAL = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM ALRM USR1 USR2".split())
+
+
+class _Interrupted(Exception):
+    """A signal came before the program ran."""
+
+
+def run(plan: Plan) -> int:
+    """Run `plan` with this process's stdio; returns the exit status, 128 + n where a signal n ended it.
+
+    A signal is passed on to the program. One that would end an ordinary process and that the program does not
+    handle ends the container, with status 128 + n.
+    """
+    process: list[int] = []
+    killed_by: list[int] = []
+
+    def started(pid: int, pidfd: int) -> None:
+        process.extend((pid, pidfd))
+
+    def forward(number: int, _: object) -> None:
+        if not process:
+            killed_by.append(number)
+            raise _Interrupted
+        pid, pidfd = process
+        try:
+            if number in _FATAL and not _handles(pid, number):
+                killed_by.append(number)
+                number = _signal.SIGKILL
+            kernel.pidfd_send_signal(pidfd, number)
+        except (ProcessLookupError, FileNotFoundError):
+            pass  # It ended at this moment; its status says how.
+
+    # Signals are let in only while waiting: between the making of a thing and the note of it nothing interrupts.
+    # One that was ignored when we began (nohup) stays ignored.
+    heard = [number for number in _FORWARDED if _signal.getsignal(number) != _signal.SIG_IGN]
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
+    for number in heard:
+        _signal.signal(number, forward)
+    steps = life(plan, (0, 1, 2), started, kernel)
+    try:
+        while True:
+            poll = select.poll()
+            poll.register(next(steps), select.POLLIN)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, heard)
+            poll.poll()
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
+    except StopIteration as end:
+        return 128 + killed_by[0] if killed_by else int(end.value)
+    except _Interrupted:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
+        return 128 + killed_by[0]
+    finally:
+        steps.close()
+        for number in heard:
+            _signal.signal(number, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def _handles(pid: int, number: int) -> bool:
+    """Whether the process catches or ignores the signal: the masks SigCgt and SigIgn of proc_pid_status(5)."""
+    masks = [
+        int(line.split()[1], 16)
+        for line in read_file(f"/proc/{pid}/status").splitlines()
+        if line.startswith(("SigCgt:", "SigIgn:"))
+    ]
+    return any(mask >> (number - 1) & 1 for mask in masks)

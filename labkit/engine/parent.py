@@ -1,0 +1,119 @@
+"""One container's life as its parent sees it, from the first cgroup to the last, as one function to be read down.
+
+It is a generator: wherever it must wait it yields the descriptor it waits for, so that one single-threaded loop can
+carry many lives (see `spawner`), or a command line just one (see `foreground`).
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import socket
+
+from labkit.engine import child, sync
+from labkit.errors import LabkitError, StepError
+from labkit.plan.build import explain_clone_error
+from labkit.plan.plan import Plan
+from labkit.plan.step import Scene, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from labkit.plan.step import Kernel
+
+_SIGKILL = 9
+
+
+def life(
+    plan: Plan, stdio: tuple[int, int, int], started: Callable[[int, int], None], kernel: Kernel
+) -> Generator[int, None, int]:
+    """Make the container, wait for its end, undo everything; returns the exit status, 128 + n for a signal n.
+
+    `started` is called with (pid, pidfd) once the program runs. Raises StepError or LabkitError when it could not be
+    made. Whenever the generator is closed or an exception is thrown into it, the container is killed and undone.
+    """
+    scene = Scene(kernel)
+    done: list[Step] = []
+    pidfd = -1
+    channel: socket | None = None
+    try:
+        for step in plan.before:
+            _apply(step, scene)
+            done.append(step)
+        channel, theirs = sync.pair()
+        try:
+            scene.pid, pidfd = kernel.clone3(plan.clone_flags(), scene.cgroup)
+        except OSError as error:
+            theirs.close()
+            raise explain_clone_error(error, "user" in plan.clone) from error
+        if scene.pid == 0:
+            channel.close()
+            child.run(plan.child, theirs, stdio, scene)
+        theirs.close()
+        for step in plan.after:
+            _apply(step, scene)
+            done.append(step)
+        _send_go(channel)
+        yield from _until_running(channel)
+        started(scene.pid, pidfd)
+        yield pidfd
+        status = kernel.wait_exit(pidfd)
+        os.close(pidfd)
+        pidfd = -1
+        return int(status)
+    finally:
+        if channel is not None:
+            channel.close()
+        if pidfd >= 0:
+            kernel.pidfd_send_signal(pidfd, _SIGKILL)
+            kernel.wait_exit(pidfd)
+            os.close(pidfd)
+        _undo(done, scene)
+
+
+def _undo(done: list[Step], scene: Scene) -> None:
+    """Undo every step, the last first; one that fails does not keep the others from being undone."""
+    failures = []
+    for step in reversed(done):
+        try:
+            step.undo(scene)
+        except OSError as error:
+            failures.append(f"{type(step).__name__}: {error.filename}: {error.strerror}")
+    if failures:
+        raise LabkitError(f"the container is gone, but something is left: {'; '.join(failures)}", "try: labkit gc")
+
+
+def _apply(step: Step, scene: Scene) -> None:
+    try:
+        step.apply(scene)
+    except OSError as error:
+        about = f"{error.filename}: " if error.filename else ""
+        raise StepError(type(step).__name__, error.errno or 0, f"{about}{error.strerror}") from error
+
+
+def _send_go(channel: socket) -> None:
+    try:
+        sync.send(channel, ("go",))
+    except sync.Dead:
+        raise _died() from None
+
+
+def _until_running(channel: socket) -> Generator[int, None, None]:
+    """Wait until the child's execve has closed its end; the last message before tells whether it was reached."""
+    ready = False
+    while True:
+        yield channel.fileno()
+        try:
+            message, _ = sync.receive(channel)
+        except sync.Dead:
+            if ready:
+                return
+            raise _died() from None
+        if message[0] == "error":
+            _, name, number, text, hint, status = message
+            raise StepError(name, number, text, hint, status)
+        ready = True
+
+
+def _died() -> LabkitError:
+    return LabkitError("the container's process died before it could run its program", "is its memory limit too low?")

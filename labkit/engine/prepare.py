@@ -1,0 +1,96 @@
+"""From a checked configuration to the whole plan of a container on this host."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from labkit.cgroups import detect, place
+from labkit.engine import filter, state
+from labkit.errors import LabkitError
+from labkit.plan import build, facts
+from labkit.plan.parent import MakeStateFolder, WriteIdMaps
+from labkit.plan.plan import Plan
+from labkit.plan.step import Step
+from labkit.spec.model import CapabilitySets, IdMapping, Spec
+
+_REFUSED = {
+    errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
+    errno.EACCES: "every folder on the way must be searchable by you, or run as root",
+}
+
+
+def prepare(spec: Spec, id: str) -> Plan:
+    """The plan for `spec` under the container id `id`.
+
+    Everything that can be checked is checked here, before anything is made: raises LabkitError, or SpecError with a
+    JSON pointer, with nothing to undo.
+    """
+    state.check_id(id)
+    _check_root(spec.root.path)
+    layout = detect.detect()
+    host = facts.gather(layout.mounts())
+    rootless = "user" in build.kinds(spec)
+    if host.euid != 0 and not rootless:
+        raise LabkitError(
+            "namespaces need root, and this configuration has no user namespace",
+            "run as root, or give /linux/namespaces a user namespace with id maps",
+        )
+    notes: list[str] = []
+    if layout.mode == "v2" and spec.linux.resources.devices and not rootless:
+        _forbid_making_devices(spec, notes)
+    placement = place.place(spec.linux.resources, spec.linux.cgroups_path, id, layout)
+    folder = f"{state.root()}/{id}"
+    after: list[Step] = []
+    if rootless:
+        after.append(_id_maps(spec, host))
+    compiled = (spec.annotations.get("dev.labkit.seccomp", "configured"), filter.program(spec.linux.seccomp)) if spec.linux.seccomp else None
+    child = build.child_steps(spec, host, folder, compiled, notes)
+    return Plan(
+        id,
+        build.clone_kinds(spec),
+        (MakeStateFolder(state.content(placement.folders), folder), *placement.before),
+        (*after, *placement.after),
+        child,
+        (*notes, *placement.notes),
+    )
+
+
+def _check_root(path: str) -> None:
+    try:
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            hint = "the root filesystem is a folder; unpack an archive first"
+            raise LabkitError(f"root filesystem {path}: is not a folder", hint)
+        os.listdir(path)
+    except OSError as error:
+        hint = _REFUSED.get(error.errno or 0, "check the path")
+        raise LabkitError(f"root filesystem {path}: {error.strerror}", hint) from error
+
+
+def _forbid_making_devices(spec: Spec, notes: list[str]) -> None:
+    """On v2 device rules are an eBPF program, which this version does not attach; so no node may be made at all."""
+    wanted = spec.process.capabilities
+    if wanted is None or "CAP_MKNOD" not in wanted.bounding:
+        return
+    kept = {
+        name: tuple(c for c in getattr(wanted, name) if c != "CAP_MKNOD") for name in CapabilitySets.PROPERTIES
+    }
+    spec.process.capabilities = CapabilitySets(**kept)
+    notes.append("CAP_MKNOD is left out: on cgroup v2 this version keeps device rules by allowing no new nodes")
+
+
+def _id_maps(spec: Spec, host: facts.Facts) -> WriteIdMaps:
+    linux = spec.linux
+    if host.euid != 0:
+        for name, maps, own in (("uid", linux.uid_mappings, host.euid), ("gid", linux.gid_mappings, host.egid)):
+            if len(maps) != 1 or maps[0].size != 1 or maps[0].host_id != own:
+                raise LabkitError(
+                    f"an ordinary user may map only its own {name} {own}, once",
+                    f"use one mapping with hostID {own} and size 1, or run as root",
+                )
+    return WriteIdMaps(build.setgroups_denied(host), _map(linux.gid_mappings), _map(linux.uid_mappings))
+
+
+def _map(lines: tuple[IdMapping, ...]) -> str:
+    return "\n".join(f"{line.container_id} {line.host_id} {line.size}" for line in lines)

@@ -1,0 +1,68 @@
+"""The two sockets' messages: parent and child around the clone, and client and spawner.
+
+Both are SOCK_SEQPACKET pairs, so that a message arrives whole or not at all, and an end of file is a death.
+Messages are tuples in marshal format. `_socket` is the C module: `socket` itself takes 10 ms to import.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET, CMSG_LEN, socket, socketpair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# The largest plan: about 200 steps and two filters; the kernel's default for a socket's buffer is 212 992 bytes.
+_LARGEST = 200_000
+_MOST_DESCRIPTORS = 4
+_MSG_CMSG_CLOEXEC = 0x40000000
+
+class Dead(Exception):
+    """The other end has closed its socket without a word: its process is gone."""
+
+def pair() -> tuple[socket, socket]:
+    """Two connected sockets, both close-on-exec."""
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+
+def send(channel: socket, message: tuple[Any, ...], descriptors: tuple[int, ...] = ()) -> None:
+    """Send one message, and open descriptors with it (unix(7), SCM_RIGHTS). Raises Dead."""
+    data = marshal.dumps(message)
+    if len(data) > _LARGEST:
+        # Rare and large: through an unlinked file instead of the socket's buffer.
+        file = os.memfd_create("message", os.MFD_CLOEXEC)
+        os.write(file, data)
+        try:
+            send(channel, ("memfd",), (file, *descriptors))
+        finally:
+            os.close(file)
+        return
+    numbers = b"".join(number.to_bytes(4, sys.byteorder) for number in descriptors)
+    ancillary = [(SOL_SOCKET, SCM_RIGHTS, numbers)] if numbers else []
+    try:
+        channel.sendmsg([data], ancillary)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise Dead from error
+
+def receive(channel: socket) -> tuple[tuple[Any, ...], list[int]]:
+    """The next message and the descriptors that came with it, close-on-exec. Raises Dead."""
+    try:
+        data, ancillary, _, _ = channel.recvmsg(_LARGEST, CMSG_LEN(4 * (_MOST_DESCRIPTORS + 1)), _MSG_CMSG_CLOEXEC)
+    except ConnectionResetError as error:
+        raise Dead from error
+    descriptors = [
+        int.from_bytes(numbers[place : place + 4], sys.byteorder)
+        for level, kind, numbers in ancillary
+        if (level, kind) == (SOL_SOCKET, SCM_RIGHTS)
+        for place in range(0, len(numbers) - len(numbers) % 4, 4)
+    ]
+    if not data:
+        raise Dead
+    message: tuple[Any, ...] = marshal.loads(data)
+    if message == ("memfd",):
+        file = descriptors.pop(0)
+        message = marshal.loads(os.pread(file, os.fstat(file).st_size, 0))
+        os.close(file)
+    return message, descriptors

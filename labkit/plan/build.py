@@ -1,0 +1,241 @@
+"""The child's steps for a configuration: a pure function of the specification and the host's facts.
+
+The order is the container's construction, and every place in it has its reason: names first, then the file tree from
+the root down, then the root itself, then privileges from the last needed to the first given up, the program last.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from labkit.errors import LabkitError, SpecError
+from labkit.linux import capabilities
+from labkit.linux.mount import MOUNT_ATTR_RDONLY
+from labkit.plan import mounts, process
+from labkit.plan.facts import Facts
+from labkit.plan.options import Options
+from labkit.plan.step import Step
+from labkit.spec.model import CapabilitySets, IdMapping, Mount, Spec
+
+# An annotation because config.json has no word for it: the root is an image that must stay as it is.
+OVERLAY_ANNOTATION = "dev.labkit.root.overlay"
+
+# Documentation/admin-guide/devices.txt; the specification's default devices (config-linux.md).
+DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+LINKS = (
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/ptmx", "pts/ptmx"),
+)
+
+
+def kinds(spec: Spec) -> tuple[str, ...]:
+    """The kinds of namespace the configuration asks for."""
+    return tuple(namespace.kind for namespace in spec.linux.namespaces)
+
+
+def clone_kinds(spec: Spec) -> tuple[str, ...]:
+    """Those of them that clone3 makes: all but the cgroup namespace, and a time namespace with offsets."""
+    left = {"cgroup"} | ({"time"} if spec.linux.time_offsets else set())
+    return tuple(kind for kind in kinds(spec) if kind not in left)
+
+
+def child_steps(
+    spec: Spec, facts: Facts, scratch: str, seccomp: tuple[str, bytes] | None, notes: list[str]
+) -> tuple[Step, ...]:
+    """The ordered steps of the new process; what the host cannot give is added to `notes`.
+
+    `scratch` is a folder on the host to build an overlay on; `seccomp` is the filter's name and its BPF program.
+    """
+    has = kinds(spec)
+    rootless = "user" in has
+    steps: list[Step] = [process.NewSession()]
+    if rootless:
+        steps.append(process.BecomeRoot())
+    if "cgroup" in has:
+        steps.append(process.EnterCgroupNamespace())
+    if spec.linux.time_offsets:
+        steps.append(process.EnterTimeNamespace(_offsets(spec)))
+    if spec.hostname or spec.domainname:
+        steps.append(process.SetHostname(spec.domainname, spec.hostname))
+    if "network" in has:
+        steps.append(process.LoopbackUp())
+    steps.append(mounts.PrivateMounts())
+    if spec.annotations.get(OVERLAY_ANNOTATION) == "tmpfs":
+        steps.append(mounts.OverlayRoot(spec.root.path, rootless, scratch))
+    else:
+        steps.append(mounts.UseRoot(spec.root.path))
+    for index, mount in enumerate(spec.mounts):
+        steps += _mount(mount, f"/mounts/{index}", spec, facts)
+        if mount.destination.rstrip("/") == "/dev":
+            steps += _devices(rootless)
+    steps += [mounts.MaskPath(path) for path in spec.linux.masked_paths]
+    steps += [mounts.ReadonlyPath(path) for path in spec.linux.readonly_paths]
+    if spec.root.readonly:
+        steps.append(mounts.RemountReadonly("/"))
+    steps.append(mounts.PivotRoot())
+    return tuple(steps) + _become(spec, facts, seccomp, notes)
+
+
+def _offsets(spec: Spec) -> str:
+    lines = [f"{clock} {offset.secs} {offset.nanosecs}" for clock, offset in sorted(spec.linux.time_offsets.items())]
+    return "\n".join(lines)
+
+
+def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts) -> list[Step]:
+    options = Options(mount.options)
+    destination = "/" + mount.destination.strip("/")
+    if options.bind or mount.kind == "bind":
+        recursive = options.recursive or not options.bind
+        return [
+            mounts.BindMount(options.add, options.deep, destination, recursive, options.remove, mount.source),
+        ]
+    if not mount.kind:
+        raise SpecError(f"{pointer}/type", "must name a filesystem unless options has bind or rbind")
+    if mount.kind == "cgroup":
+        return _cgroup_mounts(destination, options, facts)
+    has = kinds(spec)
+    if mount.kind == "sysfs" and "user" in has and "network" not in has:
+        # sysfs shows a network namespace; mounting it anew needs one that the user namespace owns.
+        return [mounts.BindMount(options.add, False, destination, True, 0, "/sys")]
+    data = options.data
+    if "user" in has:
+        data = tuple(option for option in data if not _unmapped_gid(option, spec.linux.gid_mappings))
+    return [mounts.MountFilesystem(options.add, destination, mount.kind, data, mount.source or mount.kind)]
+
+
+def _unmapped_gid(option: str, maps: tuple[IdMapping, ...]) -> bool:
+    """Whether an option such as devpts' gid=5 names a group that the user namespace does not have."""
+    key, _, value = option.partition("=")
+    return key == "gid" and value.isdigit() and host_id(int(value), maps) is None
+
+
+def host_id(container_id: int, maps: tuple[IdMapping, ...]) -> int | None:
+    """The id outside of an id inside, or None where the maps have none."""
+    for line in maps:
+        if line.container_id <= container_id < line.container_id + line.size:
+            return line.host_id + container_id - line.container_id
+    return None
+
+
+def _cgroup_mounts(destination: str, options: Options, facts: Facts) -> list[Step]:
+    steps: list[Step] = []
+    if not any(folder == "" for folder, _, _ in facts.cgroup_mounts):
+        steps.append(mounts.MountFilesystem(options.add & ~MOUNT_ATTR_RDONLY, destination, "tmpfs", ("mode=755",), "tmpfs"))
+    for folder, filesystem, data in facts.cgroup_mounts:
+        place = f"{destination}/{folder}" if folder else destination
+        steps.append(mounts.MountFilesystem(options.add, place, filesystem, data, "cgroup"))
+    if options.add & MOUNT_ATTR_RDONLY and isinstance(steps[0], mounts.MountFilesystem) and len(steps) > 1:
+        steps.append(mounts.RemountReadonly(destination))
+    return steps
+
+
+def _devices(rootless: bool) -> list[Step]:
+    # A user namespace may not make device nodes; the host's are bound in instead.
+    steps: list[Step] = [
+        mounts.BindMount(0, False, f"/dev/{name}", False, 0, f"/dev/{name}")
+        if rootless
+        else mounts.MakeDevice(major, minor, 0o666, f"/dev/{name}")
+        for name, major, minor in DEVICES
+    ]
+    return steps + [mounts.MakeSymlink(path, target) for path, target in LINKS]
+
+
+def _become(
+    spec: Spec, facts: Facts, seccomp: tuple[str, bytes] | None, notes: list[str]
+) -> tuple[Step, ...]:
+    wanted = spec.process
+    steps: list[Step] = [process.SetRlimit(limit.hard, limit.kind, limit.soft) for limit in wanted.rlimits]
+    if wanted.oom_score_adj is not None:
+        steps.append(process.SetOomScore(wanted.oom_score_adj))
+    # Without no_new_privs only CAP_SYS_ADMIN may load a filter, so it must go before the capabilities do.
+    if seccomp and not wanted.no_new_privileges:
+        steps.append(process.LoadSeccomp(*seccomp))
+    bits = _capability_masks(wanted.capabilities, facts, "user" in kinds(spec), notes)
+    if bits is not None:
+        steps.append(process.DropBounding(bits["bounding"], facts.last_capability))
+    steps.append(_set_user(spec, facts, notes))
+    if bits is not None:
+        steps.append(
+            process.SetCapabilities(bits["ambient"], bits["effective"], bits["inheritable"], bits["permitted"])
+        )
+    steps.append(process.EnterFolder(wanted.cwd))
+    if wanted.no_new_privileges:
+        steps.append(process.NoNewPrivileges())
+    steps.append(process.DieWithParent())
+    if seccomp and wanted.no_new_privileges:
+        steps.append(process.LoadSeccomp(*seccomp))
+    steps.append(process.Execute(wanted.args, wanted.env))
+    return tuple(steps)
+
+
+def _set_user(spec: Spec, facts: Facts, notes: list[str]) -> Step:
+    user = spec.process.user
+    groups: tuple[int, ...] | None = user.additional_gids
+    umask = 0o022 if user.umask is None else user.umask
+    if "user" not in kinds(spec):
+        return process.SetUser(user.gid, groups, user.uid, umask)
+    for what, number, maps in (("uid", user.uid, spec.linux.uid_mappings), ("gid", user.gid, spec.linux.gid_mappings)):
+        if host_id(number, maps) is None:
+            raise SpecError(
+                f"/process/user/{what}",
+                f"{number} is not in the user namespace's map",
+                "an ordinary user has one id to map: run as user 0 inside, or as root outside",
+            )
+    if setgroups_denied(facts):
+        if groups:
+            raise SpecError("/process/user/additionalGids", "an ordinary user's namespace cannot set groups")
+        notes.append("the caller's supplementary groups stay: without privilege setgroups(2) must be denied")
+        groups = None
+    return process.SetUser(user.gid, groups, user.uid, umask)
+
+
+def setgroups_denied(facts: Facts) -> bool:
+    """Whether writing the gid map needs setgroups denied first: the caller lacks CAP_SETGID (user_namespaces(7))."""
+    return not facts.permitted >> capabilities.NUMBERS["CAP_SETGID"] & 1
+
+
+def _capability_masks(
+    wanted: CapabilitySets | None, facts: Facts, user_namespace: bool, notes: list[str]
+) -> dict[str, int] | None:
+    if wanted is None:
+        return None
+    known = (1 << facts.last_capability + 1) - 1
+    # A new user namespace gives its first process every capability in it.
+    possible = known if user_namespace else facts.permitted & known
+    bits = {}
+    for name in capabilities.SETS:
+        names: tuple[str, ...] = getattr(wanted, name)
+        unknown = [item for item in names if item not in capabilities.NUMBERS]
+        if unknown:
+            raise SpecError(
+                f"/process/capabilities/{name}",
+                f"{unknown[0]!r} is not a capability",
+                "capabilities(7) lists them, as CAP_NET_ADMIN",
+            )
+        asked = capabilities.mask(names)
+        if asked & ~possible:
+            # The specification asks for a warning here, not for an error (config.md, capabilities).
+            missing = ", ".join(capabilities.names(asked & ~possible))
+            notes.append(f"{name} capabilities that this host cannot grant are left out: {missing}")
+        bits[name] = asked & possible
+    if bits["effective"] & ~bits["permitted"]:
+        raise SpecError("/process/capabilities/effective", "must be among the permitted")
+    if bits["ambient"] & ~(bits["permitted"] & bits["inheritable"]):
+        raise SpecError("/process/capabilities/ambient", "must be among both the permitted and the inheritable")
+    return bits
+
+
+def explain_clone_error(error: OSError, rootless: bool) -> LabkitError:
+    """A refused clone in words: the usual causes are sysctls and a missing privilege."""
+    if error.errno in (errno.EPERM, errno.ENOSPC, errno.EUSERS) and rootless:
+        return LabkitError(
+            f"this host lets no ordinary user make a user namespace ({error.strerror})",
+            "run as root, or see: sysctl kernel.unprivileged_userns_clone user.max_user_namespaces "
+            "kernel.apparmor_restrict_unprivileged_userns",
+        )
+    if error.errno == errno.EPERM:
+        return LabkitError("namespaces need CAP_SYS_ADMIN", "run as root, or let labkit make a user namespace")
+    return LabkitError(f"the kernel refuses to clone the container's process: {error.strerror}", "labkit doctor")

@@ -1,0 +1,95 @@
+"""The plan of one container: what the parent does before and after the clone, and what the child then does."""
+
+from __future__ import annotations
+
+import marshal
+
+from labkit.errors import LabkitError
+from labkit.linux.namespaces import NAMESPACES
+from labkit.plan import mounts, parent, process  # noqa: F401  each registers its steps, so that all can be decoded
+from labkit.plan.step import Step, decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Plan:
+    """Three ordered lists of steps around one clone3(2) with the namespaces `clone`.
+
+    `before` and `after` are the parent's, before and after the clone; `child` is the new process's. `notes` say what
+    the host could not give. Undoing walks `after` and `before` backwards.
+    """
+
+    __slots__ = ("after", "before", "child", "clone", "id", "notes")
+
+    def __init__(
+        self,
+        id: str,
+        clone: tuple[str, ...],
+        before: tuple[Step, ...],
+        after: tuple[Step, ...],
+        child: tuple[Step, ...],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.id = id
+        self.clone = clone
+        self.before = before
+        self.after = after
+        self.child = child
+        self.notes = notes
+
+    def clone_flags(self) -> int:
+        """The CLONE_NEW* flags of the one clone."""
+        flags = 0
+        for name in self.clone:
+            flags |= NAMESPACES[name][0]
+        return flags
+
+    def encode(self) -> bytes:
+        """The plan in marshal format, for the process that acts on it."""
+        lists = [tuple(step.encode() for step in steps) for steps in (self.before, self.after, self.child)]
+        return marshal.dumps((self.id, self.clone, *lists, self.notes))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Plan:
+        """The plan that `encode` made the bytes of."""
+        id, clone, *lists, notes = marshal.loads(data)
+        before, after, child = (tuple(decode(values) for values in steps) for steps in lists)
+        return cls(id, clone, before, after, child, notes)
+
+    def step_names(self) -> list[str]:
+        """The distinct names of the steps, in order."""
+        return list(dict.fromkeys(type(s).__name__ for s in (*self.before, *self.after, *self.child)))
+
+    def without(self, names: Iterable[str]) -> Plan:
+        """The plan with every step of these names left out, to see or to price what a mechanism does."""
+        left_out = set(names)
+        known = self.step_names()
+        for name in left_out:
+            if name not in known:
+                raise LabkitError(f"no step {name!r} in this plan", f"its steps are: {', '.join(known)}")
+            if name in ("Execute", "UseRoot", "OverlayRoot", "MakeStateFolder"):
+                raise LabkitError(f"step {name!r} cannot be left out", "without it there is no container")
+        before, after, child = (
+            tuple(step for step in steps if type(step).__name__ not in left_out)
+            for steps in (self.before, self.after, self.child)
+        )
+        return Plan(self.id, self.clone, before, after, child, self.notes)
+
+    def explain(self) -> str:
+        """The steps as numbered lines: who, what, which system call, why."""
+        clone = f"clone the container's process into new namespaces: {', '.join(self.clone)}"
+        rows = [("parent", type(s).__name__, s.describe(), s.call, s.why) for s in self.before]
+        rows.append(("parent", "Clone", clone, "clone3", "one call gives the process all its new views at once"))
+        rows += [("parent", type(s).__name__, s.describe(), s.call, s.why) for s in self.after]
+        rows += [("child", type(s).__name__, s.describe(), s.call, s.why) for s in self.child]
+        lines = []
+        before = ("", "")
+        for number, (who, name, what, call, why) in enumerate(rows, 1):
+            lines.append(f"{number:3}  {who:<6}  {name}: {what}")
+            if (name, why) != before:
+                lines.append(f"{'':13}{call}  # {why}")
+            before = (name, why)
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
