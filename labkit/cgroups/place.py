@@ -137,7 +137,9 @@ def _nearest(hierarchy: Hierarchy, needed: set[str]) -> str | None:
 def may_enable(folder: str) -> bool:
     """Whether controllers can be handed down here: the real root always may, others only without processes."""
     is_root = not os.path.exists(f"{folder}/cgroup.type")
-    return is_root or (os.access(f"{folder}/cgroup.subtree_control", os.W_OK) and not read_file(f"{folder}/cgroup.procs"))
+    return is_root or (
+        os.access(f"{folder}/cgroup.subtree_control", os.W_OK) and not read_file(f"{folder}/cgroup.procs")
+    )
 
 
 def _not_writable(folder: str, file: str) -> LabkitError:

@@ -42,7 +42,9 @@ def run(steps: tuple[Step, ...], channel: socket, stdio: tuple[int, int, int], s
         about = f"{error.filename}: " if error.filename else ""
         _report(channel, name, error.errno or 0, f"{about}{error.strerror}", _hint(name, error), 125)
     except BaseException as error:
-        _report(channel, name, 0, f"{type(error).__name__}: {error}", "this is a fault of labkit; please report it", 125)
+        _report(
+            channel, name, 0, f"{type(error).__name__}: {error}", "this is a fault of labkit; please report it", 125
+        )
     finally:
         os._exit(125)
 

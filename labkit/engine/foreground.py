@@ -10,9 +10,7 @@ from labkit.linux import kernel
 from labkit.linux.process import read_file
 from labkit.plan.plan import Plan
 
-_FORWARDED = tuple(
-    getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM USR1 USR2 ALRM CONT WINCH".split()
-)
+_FORWARDED = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM USR1 USR2 ALRM CONT WINCH".split())
 # What PID 1 of a namespace does not handle is dropped, where any other process would die of it (pid_namespaces(7)).
 _FATAL = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM ALRM USR1 USR2".split())
 

@@ -17,7 +17,9 @@ def resolve(rootfs: str, user: str) -> tuple[int, int, tuple[int, ...], str]:
     entries = _read(rootfs, "/etc/passwd")
     entry = next((e for e in entries if len(e) >= 6 and name in (e[0], e[2])), None)
     if entry is None and not name.isdigit():
-        raise LabkitError(f"user {name!r} is not in the container's /etc/passwd", "give a number, or add it to the image")
+        raise LabkitError(
+            f"user {name!r} is not in the container's /etc/passwd", "give a number, or add it to the image"
+        )
     uid, gid, home = (int(entry[2]), int(entry[3]), entry[5]) if entry else (int(name), 0, "/")
     groups = _read(rootfs, "/etc/group")
     if group:

@@ -45,7 +45,11 @@ def prepare(spec: Spec, id: str) -> Plan:
     after: list[Step] = []
     if rootless:
         after.append(_id_maps(spec, host))
-    compiled = (spec.annotations.get("dev.labkit.seccomp", "configured"), filter.program(spec.linux.seccomp)) if spec.linux.seccomp else None
+    compiled = (
+        (spec.annotations.get("dev.labkit.seccomp", "configured"), filter.program(spec.linux.seccomp))
+        if spec.linux.seccomp
+        else None
+    )
     child = build.child_steps(spec, host, folder, compiled, notes)
     return Plan(
         id,
@@ -73,9 +77,7 @@ def _forbid_making_devices(spec: Spec, notes: list[str]) -> None:
     wanted = spec.process.capabilities
     if wanted is None or "CAP_MKNOD" not in wanted.bounding:
         return
-    kept = {
-        name: tuple(c for c in getattr(wanted, name) if c != "CAP_MKNOD") for name in CapabilitySets.PROPERTIES
-    }
+    kept = {name: tuple(c for c in getattr(wanted, name) if c != "CAP_MKNOD") for name in CapabilitySets.PROPERTIES}
     spec.process.capabilities = CapabilitySets(**kept)
     notes.append("CAP_MKNOD is left out: on cgroup v2 this version keeps device rules by allowing no new nodes")
 

@@ -20,12 +20,15 @@ _LARGEST = 200_000
 _MOST_DESCRIPTORS = 4
 _MSG_CMSG_CLOEXEC = 0x40000000
 
+
 class Dead(Exception):
     """The other end has closed its socket without a word: its process is gone."""
+
 
 def pair() -> tuple[socket, socket]:
     """Two connected sockets, both close-on-exec."""
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+
 
 def send(channel: socket, message: tuple[Any, ...], descriptors: tuple[int, ...] = ()) -> None:
     """Send one message, and open descriptors with it (unix(7), SCM_RIGHTS). Raises Dead."""
@@ -45,6 +48,7 @@ def send(channel: socket, message: tuple[Any, ...], descriptors: tuple[int, ...]
         channel.sendmsg([data], ancillary)
     except (BrokenPipeError, ConnectionResetError) as error:
         raise Dead from error
+
 
 def receive(channel: socket) -> tuple[tuple[Any, ...], list[int]]:
     """The next message and the descriptors that came with it, close-on-exec. Raises Dead."""

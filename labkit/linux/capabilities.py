@@ -47,9 +47,7 @@ def mask(names: tuple[str, ...] | list[str]) -> int:
 def names(bits: int) -> list[str]:
     """The names of a 64-bit set; a capability newer than this table is given by number, `CAP_63`."""
     known = len(NAMES)
-    return [
-        f"CAP_{NAMES[number]}" if number < known else f"CAP_{number}" for number in range(64) if bits >> number & 1
-    ]
+    return [f"CAP_{NAMES[number]}" if number < known else f"CAP_{number}" for number in range(64) if bits >> number & 1]
 
 
 def read_sets(pid: str = "self") -> dict[str, int]:

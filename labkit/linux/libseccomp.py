@@ -75,7 +75,9 @@ def _library() -> ctypes.CDLL:
 def action_value(action: str, errno: int | None) -> int:
     """The filter's return value; the errno (1, EPERM, when not given) goes with ERRNO and TRACE only."""
     value = ACTIONS[action]
-    return value | ((1 if errno is None else errno) & 0xFFFF) if action in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE") else value
+    return (
+        value | ((1 if errno is None else errno) & 0xFFFF) if action in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE") else value
+    )
 
 
 def compile_filter(

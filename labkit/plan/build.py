@@ -123,7 +123,9 @@ def host_id(container_id: int, maps: tuple[IdMapping, ...]) -> int | None:
 def _cgroup_mounts(destination: str, options: Options, facts: Facts) -> list[Step]:
     steps: list[Step] = []
     if not any(folder == "" for folder, _, _ in facts.cgroup_mounts):
-        steps.append(mounts.MountFilesystem(options.add & ~MOUNT_ATTR_RDONLY, destination, "tmpfs", ("mode=755",), "tmpfs"))
+        steps.append(
+            mounts.MountFilesystem(options.add & ~MOUNT_ATTR_RDONLY, destination, "tmpfs", ("mode=755",), "tmpfs")
+        )
     for folder, filesystem, data in facts.cgroup_mounts:
         place = f"{destination}/{folder}" if folder else destination
         steps.append(mounts.MountFilesystem(options.add, place, filesystem, data, "cgroup"))
@@ -143,9 +145,7 @@ def _devices(rootless: bool) -> list[Step]:
     return steps + [mounts.MakeSymlink(path, target) for path, target in LINKS]
 
 
-def _become(
-    spec: Spec, facts: Facts, seccomp: tuple[str, bytes] | None, notes: list[str]
-) -> tuple[Step, ...]:
+def _become(spec: Spec, facts: Facts, seccomp: tuple[str, bytes] | None, notes: list[str]) -> tuple[Step, ...]:
     wanted = spec.process
     steps: list[Step] = [process.SetRlimit(limit.hard, limit.kind, limit.soft) for limit in wanted.rlimits]
     if wanted.oom_score_adj is not None:
@@ -223,8 +223,11 @@ def _capability_masks(
         bits[name] = asked & possible
     if bits["effective"] & ~bits["permitted"]:
         raise SpecError("/process/capabilities/effective", "must be among the permitted")
-    if bits["ambient"] & ~(bits["permitted"] & bits["inheritable"]):
-        raise SpecError("/process/capabilities/ambient", "must be among both the permitted and the inheritable")
+    # `runc spec` itself writes ambient capabilities that are not inheritable, which the kernel refuses.
+    impossible = bits["ambient"] & ~(bits["permitted"] & bits["inheritable"])
+    if impossible:
+        notes.append(f"not inheritable, so not ambient either: {', '.join(capabilities.names(impossible))}")
+    bits["ambient"] &= ~impossible
     return bits
 
 

@@ -30,7 +30,9 @@ class MakeStateFolder(Step):
             os.mkdir(self.path, 0o711)
         except FileExistsError as error:
             name = os.path.basename(self.path)
-            raise LabkitError(f"a container with the id {name!r} exists", "choose another --id, or: labkit gc") from error
+            raise LabkitError(
+                f"a container with the id {name!r} exists", "choose another --id, or: labkit gc"
+            ) from error
         try:
             owner = f"owner {os.getpid()} {start_time(scene.kernel.read_file('/proc/self/stat'))}\n"
             descriptor = os.open(f"{self.path}/state", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -68,7 +70,9 @@ class MakeCgroup(Step):
         try:
             os.mkdir(self.path, 0o755)
         except FileExistsError as error:
-            raise LabkitError(f"the cgroup {self.path} exists", "it is another container's; choose another id") from error
+            raise LabkitError(
+                f"the cgroup {self.path} exists", "it is another container's; choose another id"
+            ) from error
 
     def undo(self, scene: Scene) -> None:
         remove_cgroup(scene, self.path)

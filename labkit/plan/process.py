@@ -242,7 +242,9 @@ class Execute(Step):
         if "/" in command:
             candidates = [command]
         else:
-            candidates = [f"{folder or '.'}/{command}" for folder in environment.get("PATH", "/bin:/usr/bin").split(":")]
+            candidates = [
+                f"{folder or '.'}/{command}" for folder in environment.get("PATH", "/bin:/usr/bin").split(":")
+            ]
         refused: OSError | None = None
         for path in candidates:
             try:
