@@ -1,9 +1,12 @@
 """Root filesystems built on this machine, with no registry: `image("debian+fio")` builds one, or finds it built.
 
-busybox                   one static program, installed under all its names
+busybox                   one static program, under all its names
 debian                    Debian minbase of the host's suite (elsewhere bookworm), with procps and iproute2
 debian:trixie             the same of another suite
 debian+redis-server+fio   with further packages
+
+Finding a built image is on the path of every `labkit run --image`, so that this, `image`, `reference` and `key`
+import nothing but os; the modules that build are imported when there is something to build.
 """
 
 from labkit.images.image import Image, image

@@ -1,9 +1,9 @@
-"""Images kept by the hash of their recipe, each built once, whole or not at all.
+"""Images kept by the key of their recipe, each built once, whole or not at all.
 
     $XDG_CACHE_HOME/labkit/images/KEY/rootfs/       the root filesystem, shared and never written to
-    $XDG_CACHE_HOME/labkit/images/KEY/image.json    reference, key, digest, packages, time of the build
-    $XDG_CACHE_HOME/labkit/images/KEY.partial/      a build in progress, or what a killed one left
-    $XDG_CACHE_HOME/labkit/images/KEY.lock          held with flock(2) by the builder
+    $XDG_CACHE_HOME/labkit/images/KEY/image.json    reference, key, digest, size, packages, time of the build
+    $XDG_CACHE_HOME/labkit/images/KEY~partial/      a build in progress, or what a killed one left
+    $XDG_CACHE_HOME/labkit/images/KEY~lock          held with flock(2) by the builder and all that it starts
 
 The key names what was asked for and is known before the build; the digest names what came out.
 """
@@ -20,16 +20,14 @@ from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.images.contents import remove_tree
+from labkit.images.key import folder
 
-# Puts a root filesystem into the given (existing, empty) folder and returns what image.json says of it.
-Build = Callable[[Path], dict[str, Any]]
+# Puts a root filesystem into the given (existing, empty) folder and returns what image.json says of it. It hands the
+# descriptor of the lock on to what it starts: the lock is free when the last of these is gone.
+Build = Callable[[Path, int], dict[str, Any]]
 
-
-def folder() -> Path:
-    """Where images are kept.  Source: XDG Base Directory Specification (a relative XDG_CACHE_HOME is to be ignored)."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-    return home / "labkit" / "images"
+PARTIAL = "~partial"
+LOCK = "~lock"
 
 
 def get_or_build(key: str, build: Build, *, what: str, shown: bool = True) -> tuple[Path, dict[str, Any]]:
@@ -40,21 +38,21 @@ def get_or_build(key: str, build: Build, *, what: str, shown: bool = True) -> tu
     Raises LabkitError for a cache that cannot be used and for a full disk.
     """
     with told_plainly(what):
-        place = folder() / key
+        place = Path(folder(), key)
         if found := read(place):
             return place, found
-        folder().mkdir(parents=True, exist_ok=True)
-        with locked(place, what, shown):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with locked(place, what, shown) as lock:
             if found := read(place):
                 return place, found
             remove_tree(place)
-            partial = place.with_name(f"{key}.partial")
+            partial = place.with_name(key + PARTIAL)
             remove_tree(partial)
             try:
                 rootfs = partial / "rootfs"
                 rootfs.mkdir(parents=True)
                 rootfs.chmod(0o755)
-                facts = {"key": key, **build(rootfs)}
+                facts = {"key": key, **build(rootfs, lock)}
                 (partial / "image.json").write_text(json.dumps(facts, indent=2) + "\n")
                 os.sync()
                 partial.rename(place)
@@ -78,18 +76,26 @@ def read(place: Path) -> dict[str, Any] | None:
 def stored() -> list[tuple[Path, dict[str, Any]]]:
     """Every whole image in the cache, oldest first."""
     with told_plainly("the list of images"):
-        if not folder().exists():
-            return []
-        found = [(place, facts) for place in folder().iterdir() if place.suffix == "" and (facts := read(place))]
+        places = [Path(folder(), key) for key in stored_keys()]
+        found = [(place, facts) for place in places if (facts := read(place))]
         return sorted(found, key=lambda pair: str(pair[1].get("created", "")))
+
+
+def stored_keys() -> list[str]:
+    """The keys of all images in the cache, whole or not."""
+    try:
+        names = os.listdir(folder())
+    except FileNotFoundError:
+        return []
+    return sorted({name.removesuffix(PARTIAL).removesuffix(LOCK) for name in names})
 
 
 def remove(key: str, what: str) -> None:
     """Remove one image and its lock file; a build in progress is waited for.  LabkitError when it holds a mount."""
     with told_plainly(what):
-        place = folder() / key
+        place = Path(folder(), key)
         with locked(place, what, shown=True):
-            partial = place.with_name(f"{key}.partial")
+            partial = place.with_name(key + PARTIAL)
             remove_tree(partial)
             if place.exists():
                 # Renamed first, so that an image half removed is never taken for a whole one.
@@ -99,13 +105,13 @@ def remove(key: str, what: str) -> None:
                 except LabkitError:
                     partial.rename(place)
                     raise
-            place.with_name(f"{key}.lock").unlink(missing_ok=True)
+            place.with_name(key + LOCK).unlink(missing_ok=True)
 
 
 @contextmanager
-def locked(place: Path, what: str, shown: bool) -> Iterator[None]:
-    """Hold the lock of one image; the kernel releases it when the process dies, however it dies."""
-    path = place.with_name(f"{place.name}.lock")
+def locked(place: Path, what: str, shown: bool) -> Iterator[int]:
+    """Hold the lock of one image, whose descriptor it gives; the kernel releases it when its last holder dies."""
+    path = place.with_name(place.name + LOCK)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -117,7 +123,7 @@ def locked(place: Path, what: str, shown: bool) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             # `remove` may have unlinked the file that we waited for; a lock on it would exclude nobody.
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-                yield
+                yield descriptor
                 return
         finally:
             os.close(descriptor)

@@ -20,6 +20,12 @@ def digest(root: Path) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
+def size(root: Path) -> int:
+    """The space that a tree takes on the disk, in bytes, each hard-linked file once; as du(1) tells it."""
+    entries = [entry.stat(follow_symlinks=False) for folder, _, _ in os.walk(root) for entry in os.scandir(folder)]
+    return sum({(status.st_dev, status.st_ino): status.st_blocks * 512 for status in entries}.values())
+
+
 def _listing(root: Path) -> list[bytes]:
     lines = []
     seen: dict[tuple[int, int], str] = {}

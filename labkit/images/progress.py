@@ -51,7 +51,13 @@ def _bar(title: str) -> Iterator[Report]:
 
 @contextmanager
 def _lines(title: str) -> Iterator[Report]:
+    said = ""
+
     def report(fraction: float, text: str) -> None:
-        print(f"{title}: {text} ({fraction:.0%})", file=sys.stderr, flush=True)
+        # A line for each thing done, not for each step of it: a log is read by people.
+        nonlocal said
+        if text != said:
+            print(f"{title}: {text} ({fraction:.0%})", file=sys.stderr, flush=True)
+            said = text
 
     yield report

@@ -1,28 +1,24 @@
 """The names that people give to images: `busybox`, `debian`, `debian:SUITE`, `debian+PACKAGE+PACKAGE`."""
 
-import re
-from dataclasses import dataclass
+from __future__ import annotations
 
 from labkit.errors import UsageError
 
 KNOWN = ("busybox", "debian", "debian:SUITE", "debian+PACKAGE+PACKAGE")
 
-# Both reach a command line, so that only what Debian itself permits passes.
-# Source: Debian policy 5.6.1 (package names); suites are the directory names under dists/ of the archive.
-PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-SUITE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-
-# A plus separates packages only where a name can begin after it, so that g++ remains one name.
-SEPARATOR = re.compile(r"\+(?=[a-z0-9])")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_DIGITS = "0123456789"
 
 
-@dataclass(frozen=True, slots=True)
 class Reference:
-    """A parsed reference; `suite` is empty for the default one, `packages` are sorted and without repetition."""
+    """A parsed reference; `suite` is empty for the host's own, `packages` are sorted and without repetition."""
 
-    distribution: str
-    suite: str = ""
-    packages: tuple[str, ...] = ()
+    __slots__ = ("distribution", "packages", "suite")
+
+    def __init__(self, distribution: str, suite: str = "", packages: tuple[str, ...] = ()) -> None:
+        self.distribution = distribution
+        self.suite = suite
+        self.packages = packages
 
     def __str__(self) -> str:
         suite = f":{self.suite}" if self.suite else ""
@@ -30,19 +26,35 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Parse a reference; UsageError says which part is wrong and what is known."""
-    head, *packages = SEPARATOR.split(text)
+    """Parse a reference; UsageError says which part is wrong and what is known.
+
+    Two plus signs together belong to a name (g++, libstdc++6): `debian+g+++fio` has the packages g++ and fio.
+    """
+    head, *packages = [part.replace("\0", "++") for part in text.replace("++", "\0").split("+")]
     distribution, colon, suite = head.partition(":")
     if distribution not in ("busybox", "debian"):
         raise UsageError(f"unknown image '{text}'", f"known images: {', '.join(KNOWN)}")
     if distribution == "busybox" and (colon or packages):
         raise UsageError(f"image '{text}': busybox takes neither a suite nor packages", "type just 'busybox'")
-    if colon and not SUITE.fullmatch(suite):
+    if colon and not _is_suite(suite):
         raise UsageError(f"image '{text}': '{suite}' is not the name of a Debian suite", "for example debian:bookworm")
     for package in packages:
-        if not PACKAGE.fullmatch(package):
+        if not _is_package(package):
             raise UsageError(
                 f"image '{text}': '{package}' is not the name of a Debian package",
                 "lower-case letters, digits, '+', '-' and '.', at least two; for example debian+fio+redis-server",
             )
     return Reference(distribution, suite, tuple(sorted(set(packages))))
+
+
+# Both names reach a command line and a folder's name, so that only what Debian itself permits passes.
+
+
+def _is_suite(name: str) -> bool:
+    """Whether it can be a folder under dists/ of the archive."""
+    return name[:1] in tuple(_LETTERS) and name[-1] != "-" and not name.strip(_LETTERS + _DIGITS + "-")
+
+
+def _is_package(name: str) -> bool:
+    """Source: Debian policy 5.6.1."""
+    return len(name) >= 2 and name[0] in _LETTERS + _DIGITS and not name.strip(_LETTERS + _DIGITS + "+-.")
