@@ -1,0 +1,41 @@
+"""Drivers for the runtimes people choose between, one file each, behind one Protocol; all take the same OCI bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labkit.errors import LabkitError
+from labkit.runtimes.crun import Crun
+from labkit.runtimes.host import Host
+from labkit.runtimes.labkit import Labkit
+from labkit.runtimes.labkit_cli import LabkitCli
+from labkit.runtimes.protocol import Probe, Runtime, Sandbox
+from labkit.runtimes.runc import runc
+from labkit.runtimes.runsc import PLATFORMS, Runsc
+
+__all__ = ["NAMES", "Probe", "Runtime", "Sandbox", "driver"]
+
+# The labels in the order in which tables and figures show them.
+NAMES = ("host", "labkit", "labkit-cli", "crun", "runc", *(f"runsc-{platform}" for platform in PLATFORMS))
+
+
+def driver(name: str) -> Runtime:
+    """The driver of the runtime `name`; `runsc` alone means its first platform that works here.
+
+    Raises LabkitError for a name that is none.
+    """
+    if name == "runsc":
+        found = [runtime for platform in PLATFORMS if (runtime := Runsc(platform)).probe().available]
+        return found[0] if found else Runsc("systrap")
+    if name.startswith("runsc-") and name in NAMES:
+        return Runsc(name.removeprefix("runsc-"))
+    simple: dict[str, Callable[[], Runtime]] = {
+        "host": Host,
+        "labkit": Labkit,
+        "labkit-cli": LabkitCli,
+        "crun": Crun,
+        "runc": runc,
+    }
+    if name not in simple:
+        raise LabkitError(f"unknown runtime {name!r}", f"the runtimes are {', '.join(NAMES)}", 2)
+    return simple[name]()

@@ -1,0 +1,28 @@
+"""What can be used on this host and what cannot, with the reason and the remedy."""
+
+from __future__ import annotations
+
+from labkit.runtimes import NAMES, driver, facilities
+from labkit.runtimes.finding import Finding
+
+__all__ = ["Finding", "examine", "study_runs"]
+
+# Without them there is no ratio to report: the subject, and the runtime that all are compared with.
+NEEDED = ("host", "labkit", "runc")
+
+
+def examine() -> list[Finding]:
+    """Every runtime (tried out by running a program in it), kernel facility and program; takes a few seconds."""
+    return [runtime(name) for name in NAMES] + list(facilities.examine())
+
+
+def runtime(name: str) -> Finding:
+    """The state of one runtime."""
+    probe = driver(name).probe()
+    version = " ".join((probe.version, *(f"({flag})" for flag in probe.flags)))
+    return Finding("runtime", name, probe.available, version, probe.reason, probe.remedy)
+
+
+def study_runs(findings: list[Finding]) -> bool:
+    """Whether the quick study can run on a host in this state."""
+    return all(finding.available for finding in findings if finding.kind == "runtime" and finding.name in NEEDED)
