@@ -1,0 +1,213 @@
+"""The one process that measures: `python -m labkit.bench.worker FOLDER ORDER`, started by an experiment.
+
+Writes a JSON line [done, total, text] to stdout for each trial; an error that a user can mend is the last line on
+stderr as JSON [message, hint], with exit status USER_ERROR.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import gc
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from labkit.bench import cold, facts
+from labkit.bench.design import Trial, blocks
+from labkit.bench.startup import AGAIN, EXPERIMENT, USER_ERROR
+from labkit.bench.store import Run
+from labkit.errors import LabkitError
+from labkit.runtimes import Probe, Runtime, driver
+from labkit.runtimes.runc import runc
+from labkit.workloads import startup
+from labkit.workloads.measurement import Measurement
+
+_WARM_UPS = 2
+
+
+def main(argv: list[str]) -> int:
+    """Measure what is missing of the experiment that `argv` orders."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        order = json.loads(argv[1])
+        with _alone():
+            measure(Run(argv[0]), **order)
+    except LabkitError as error:
+        print(json.dumps([error.message, error.hint]), file=sys.stderr)
+        return USER_ERROR
+    except OSError as error:
+        # A full disk, above all: what was measured before is there already.
+        hint = "make room, then start again to go on; what was measured is kept"
+        print(json.dumps([f"{error.filename or argv[0]}: {error.strerror}", hint]), file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def tell(done: int, total: int, text: str) -> None:
+    """One line of progress."""
+    print(json.dumps([done, total, text]), flush=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the host's lock on measuring: two measurements at once would measure each other."""
+    path = f"{tempfile.gettempdir()}/labkit-measuring-{os.geteuid()}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(0, 0, "waiting for another measurement on this host")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def measure(run: Run, runtimes: list[str], warm_blocks: int, cold_blocks: int, seed: int) -> None:
+    """Try every runtime out, then run the trials that are missing, warm ones first."""
+    tell(0, 0, "trying the runtimes out")
+    run.begin()
+    available: dict[str, tuple[Runtime, Probe]] = {}
+    for label in runtimes:
+        runtime = runc(AGAIN) if label == AGAIN else driver(label)
+        probe = runtime.probe()
+        if probe.available:
+            available[label] = (runtime, probe)
+        _note_unavailable(run, runtime, probe)
+    if not available:
+        raise LabkitError("none of the runtimes is available here", "labkit doctor says why, and what to type")
+    labels = [label for label in runtimes if label in available]
+    trials = blocks(EXPERIMENT, "warm", labels, warm_blocks, seed)
+    if reason := cold.possible() if cold_blocks else "":
+        tell(0, 0, f"no cold starts: {reason}")
+    else:
+        trials += blocks(EXPERIMENT, "cold", labels, cold_blocks, seed)
+    there = run.measured()
+    missing = [trial for trial in trials if trial.key not in there]
+    if not missing:
+        tell(len(trials), len(trials), "all is measured")
+        return
+    _session(run, seed, trials, missing, available)
+
+
+def _note_unavailable(run: Run, runtime: Runtime, probe: Probe) -> None:
+    """A runtime that is not there is named in the data, with its reason, and never just left out."""
+    key = f"{EXPERIMENT}-unavailable-{runtime.name}"
+    if probe.available:
+        run.remove(key)
+        return
+    trial = Trial(EXPERIMENT, "", -1, -1, runtime.name)
+    _add_without_value(run, key, trial, runtime, probe, "unavailable", probe.reason)
+
+
+def _session(
+    run: Run, seed: int, trials: list[Trial], missing: list[Trial], available: dict[str, tuple[Runtime, Probe]]
+) -> None:
+    started, (stolen, ticks), load = _now(), facts.steal_ticks(), os.getloadavg()
+    # Collections of garbage would fall into some trials and not into others.
+    gc.disable()
+    with tempfile.TemporaryDirectory(prefix="labkit-startup-") as folder:
+        place = startup.prepare(folder)
+        try:
+            if any(trial.condition == "warm" for trial in missing):
+                _warm_up(available, place)
+            for trial in missing:
+                done = len(trials) - len(missing) + missing.index(trial)
+                tell(done, len(trials), f"{trial.runtime}, {trial.condition}")
+                run_trial(run, trial, *available[trial.runtime], place)
+        finally:
+            later_stolen, later_ticks = facts.steal_ticks()
+            run.add_session(
+                {
+                    "experiment": EXPERIMENT,
+                    "seed": seed,
+                    "trials": len(missing),
+                    "started": started.isoformat(timespec="seconds"),
+                    "ended": _now().isoformat(timespec="seconds"),
+                    "load_before": list(load),
+                    "load_after": list(os.getloadavg()),
+                    "steal_percent": 100 * (later_stolen - stolen) / max(1, later_ticks - ticks),
+                }
+            )
+    tell(len(trials), len(trials), "all is measured")
+
+
+def _warm_up(available: dict[str, tuple[Runtime, Probe]], place: str) -> None:
+    for runtime, _ in available.values():
+        for _ in range(_WARM_UPS):
+            with tempfile.TemporaryFile() as log:
+                try:
+                    startup.trial(runtime, place, _id(), log.fileno())
+                except LabkitError:
+                    break  # Its trials will fail too, and be recorded.
+
+
+def run_trial(run: Run, trial: Trial, runtime: Runtime, probe: Probe, place: str) -> None:
+    """Run one trial and record it, as failed with the reason when it fails."""
+    if trial.condition == "cold":
+        runtime.cool()
+        cold.drop_caches()
+    with tempfile.TemporaryFile() as log:
+        try:
+            measured = startup.trial(runtime, place, _id(), log.fileno())
+        except LabkitError as error:
+            said = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
+            log_text = said or error.message
+            _add_without_value(run, trial.key, trial, runtime, probe, "failed", error.message, log_text)
+            return
+    run.add(trial.key, [_row(trial, runtime, probe, one, "ok", "") for one in measured])
+
+
+def _add_without_value(
+    run: Run, key: str, trial: Trial, runtime: Runtime, probe: Probe, status: str, reason: str, log: str = ""
+) -> None:
+    nothing = [Measurement(metric, unit, float("nan")) for metric, unit in startup.METRICS]
+    run.add(key, [_row(trial, runtime, probe, one, status, reason) for one in nothing], log)
+
+
+def _row(
+    trial: Trial, runtime: Runtime, probe: Probe, measured: Measurement, status: str, reason: str
+) -> dict[str, Any]:
+    return {
+        "experiment": trial.experiment,
+        "runtime": trial.runtime,
+        "version": probe.version,
+        "parameters": runtime.parameters,
+        "workload": startup.NAME,
+        "condition": trial.condition,
+        "block": trial.block,
+        "position": trial.position,
+        "metric": measured.metric,
+        "unit": measured.unit,
+        "value": measured.value,
+        "status": status,
+        "reason": reason,
+        "flags": ",".join(probe.flags),
+        "started": _now(),
+    }
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _id() -> str:
+    return f"labkit-{os.urandom(5).hex()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

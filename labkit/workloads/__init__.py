@@ -1,0 +1,1 @@
+"""What runs inside a sandbox, one file each, with what it makes of the outcome: tidy measurements."""
