@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 
 from labkit.bench.store import Run
 from labkit.errors import LabkitError
-from labkit.runtimes import NAMES
+from labkit.runtimes import COMPARED, NAMES
 
 EXPERIMENT = "startup"
 # The A/A control: runc under a second label. Where its ratio to runc is not 1, the method is at fault.
 AGAIN = "runc-again"
-LABELS = (*NAMES, AGAIN)
+STUDY = (*NAMES, AGAIN)
+LABELS = (*STUDY, *COMPARED)
 # The worker's exit status when its last line on stderr is [message, hint]; an unforeseen error ends Python with 1.
 USER_ERROR = 3
 
@@ -31,11 +32,11 @@ def measure(
 ) -> None:
     """Run the trials that `run` does not have yet, in a process of their own, and add them to it.
 
-    `runtimes` are labels of LABELS (all by default); one that is not available is recorded as such. `progress` is
+    `runtimes` are labels of LABELS (by default those of STUDY); one that is not available is recorded as such. `progress` is
     called with (trials done, trials in all, what comes next). Raises LabkitError when nothing can be measured; a
     trial that fails is recorded, and the run goes on.
     """
-    labels = LABELS if runtimes is None else tuple(runtimes)
+    labels = STUDY if runtimes is None else tuple(runtimes)
     unknown = [label for label in labels if label not in LABELS]
     if unknown:
         raise LabkitError(f"unknown runtime {unknown[0]!r}", f"the runtimes are {', '.join(LABELS)}", 2)

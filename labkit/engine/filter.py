@@ -10,35 +10,35 @@ from _blake2 import blake2b
 from labkit import __version__
 from labkit.linux.libc import MACHINE
 from labkit.linux.libseccomp import compile_filter
+from labkit.linux.seccomp import INSTRUCTION_SIZE
 from labkit.spec.model import Seccomp
 
 
 def program(seccomp: Seccomp) -> bytes:
     """The program for `seccomp`, as bytes for load_filter. Raises LabkitError when libseccomp refuses the profile."""
-    rules = tuple(
-        (
-            rule.names,
-            rule.action,
-            rule.errno,
-            tuple((a.index, a.operator, a.value, a.value_two) for a in rule.arguments),
-        )
-        for rule in seccomp.rules
-    )
-    profile = (seccomp.default_action, seccomp.default_errno, seccomp.architectures, rules)
+    profile = seccomp.profile()
     key = blake2b(repr((__version__, MACHINE, profile)).encode(), digest_size=16).hexdigest()
-    path = f"{_folder()}/{key}.bpf"
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = f"{cache}/labkit/seccomp/{key}.bpf"
+    found = _cached(path)
+    if found is None:
+        found = compile_filter(*profile)
+        # Without a home folder `~` stays as it is.
+        if path.startswith("/"):
+            _store(path, found)
+    return found
+
+
+def _cached(path: str) -> bytes | None:
+    """The program in the cache, unless another user could have put it there (sudo may keep HOME) or it is cut off."""
     try:
         with open(path, "rb", buffering=0) as file:
-            return file.read()
+            stored = file.read()
+            if os.fstat(file.fileno()).st_uid == os.geteuid() and stored and len(stored) % INSTRUCTION_SIZE == 0:
+                return stored
     except OSError:
-        compiled = compile_filter(*profile)
-        _store(path, compiled)
-        return compiled
-
-
-def _folder() -> str:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return f"{cache}/labkit/seccomp"
+        pass
+    return None
 
 
 def _store(path: str, compiled: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labkit.errors import LabkitError
+from labkit.runtimes.bwrap import Bwrap
 from labkit.runtimes.crun import Crun
 from labkit.runtimes.host import Host
 from labkit.runtimes.labkit import Labkit
@@ -13,10 +14,13 @@ from labkit.runtimes.protocol import Probe, Runtime, Sandbox
 from labkit.runtimes.runc import runc
 from labkit.runtimes.runsc import PLATFORMS, Runsc
 
-__all__ = ["NAMES", "Probe", "Runtime", "Sandbox", "driver"]
+__all__ = ["COMPARED", "NAMES", "Probe", "Runtime", "Sandbox", "driver"]
 
 # The labels in the order in which tables and figures show them.
 NAMES = ("host", "labkit", "labkit-cli", "crun", "runc", *(f"runsc-{platform}" for platform in PLATFORMS))
+
+# Not a runtime that runs whole bundles, but the engine is compared with it.
+COMPARED = ("bwrap",)
 
 
 def driver(name: str) -> Runtime:
@@ -34,6 +38,7 @@ def driver(name: str) -> Runtime:
         "labkit": Labkit,
         "labkit-cli": LabkitCli,
         "crun": Crun,
+        "bwrap": Bwrap,
         "runc": runc,
     }
     if name not in simple:

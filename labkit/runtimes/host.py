@@ -65,7 +65,7 @@ def find(rootfs: str, command: str, env: tuple[str, ...]) -> str:
 
 def _inside(rootfs: str, path: str) -> str | None:
     """The host's path of `path` as a process chrooted at `rootfs` would find it; None where there is nothing."""
-    place = os.path.normpath("/" + path)
+    place = os.path.normpath("/" + path.lstrip("/"))
     for _ in range(40):  # path_resolution(7) gives up after 40 links.
         whole = rootfs + place
         if not os.path.islink(whole):

@@ -29,7 +29,9 @@ class LabkitCli:
     def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> ProcessSandbox:
         """See Runtime.start."""
         command = program()
-        asked, pid = spawn(command, [command, "run", "--bundle", bundle, "--id", id], dict(os.environ), stdio)
+        # As in a shell, where Python keeps its bytecode: compiling labkit at each start would cost more than starting.
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        asked, pid = spawn(command, [command, "run", "--bundle", bundle, "--id", id], env, stdio)
         return ProcessSandbox(asked, pid, lambda: self.remove(id))
 
     def remove(self, id: str) -> None:

@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from labkit.linux.libseccomp import Rule
+
 _UINT32 = integer(0, 2**32 - 1)
 _INT64 = integer(-(2**63), 2**63 - 1)
 _UINT64 = integer(0, 2**64 - 1)
@@ -250,7 +252,7 @@ class DeviceRule(Section):
         "kind": ("type", one_of(("a", "b", "c")), "a"),
         "major": ("major", _INT64, None),
         "minor": ("minor", _INT64, None),
-        "access": ("access", text, "rwm"),
+        "access": ("access", text, ""),
     }
 
 
@@ -321,6 +323,19 @@ class Seccomp(Section):
         "architectures": ("architectures", array(text), ()),
         "rules": ("syscalls", array(SeccompRule.load), ()),
     }
+
+    def profile(self) -> tuple[str, int | None, tuple[str, ...], tuple[Rule, ...]]:
+        """The arguments of `libseccomp.compile_filter`: plain values, which also tell one profile from another."""
+        rules = tuple(
+            (
+                rule.names,
+                rule.action,
+                rule.errno,
+                tuple((a.index, a.operator, a.value, a.value_two) for a in rule.arguments),
+            )
+            for rule in self.rules
+        )
+        return self.default_action, self.default_errno, self.architectures, rules
 
 
 class Linux(Section):

@@ -1,0 +1,196 @@
+"""Every runtime that this host has, asked for the same things."""
+
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from labkit import runtimes
+from labkit.errors import LabkitError
+from labkit.images import image, payload
+from labkit.runtimes import bundle, cgroup, doctor
+from labkit.runtimes.crun import FLAG
+from labkit.workloads import startup
+
+pytestmark = pytest.mark.root
+
+DEADLINE = 30.0
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The driver and probe of each runtime."""
+    drivers = [runtimes.driver(name) for name in (*runtimes.NAMES, *runtimes.COMPARED)]
+    return {driver.name: (driver, driver.probe()) for driver in drivers}
+
+
+@pytest.fixture(params=[*runtimes.NAMES, *runtimes.COMPARED])
+def runtime(request, found):
+    driver, probe = found[request.param]
+    if not probe.available:
+        pytest.skip(f"{request.param} is not available on this host: {probe.reason}")
+    return driver
+
+
+@pytest.fixture(scope="module")
+def busybox():
+    return os.fspath(image("busybox", shown=False))
+
+
+@pytest.fixture
+def rootfs(busybox, tmp_path):
+    os.chmod(tmp_path, 0o755)
+    return busybox
+
+
+def _id():
+    return f"labkit-test-{os.urandom(4).hex()}"
+
+
+def _mounts():
+    with open("/proc/self/mountinfo") as file:
+        return file.read()
+
+
+def _run(runtime, place, id, input=b""):
+    """(exit status, stdout) of a whole life."""
+    feeding, writing_end = os.pipe2(os.O_CLOEXEC)
+    reading, output_end = os.pipe2(os.O_CLOEXEC)
+    sandbox = runtime.start(place, id, (feeding, output_end, 2))
+    os.close(feeding)
+    os.close(output_end)
+    os.write(writing_end, input)
+    os.close(writing_end)
+    output = b""
+    while select.select([reading], [], [], DEADLINE)[0] and (part := os.read(reading, 65536)):
+        output += part
+    status = sandbox.wait(DEADLINE)
+    sandbox.delete()
+    os.close(reading)
+    return status, output
+
+
+def _bundle(tmp_path, rootfs, *args):
+    return bundle.write(str(tmp_path / "bundle"), bundle.spec(str(rootfs), args))
+
+
+def test_exit_status_and_output_pass_through(runtime, rootfs, tmp_path):
+    place = _bundle(tmp_path, rootfs, "/bin/sh", "-c", "read x; echo got $x; exit 7")
+    assert _run(runtime, place, _id(), b"word\n") == (7, b"got word\n")
+
+
+def test_a_whole_life_leaves_nothing(runtime, tmp_path):
+    payload.make(str(tmp_path / "rootfs"))
+    os.chmod(tmp_path, 0o755)
+    place = _bundle(tmp_path, tmp_path / "rootfs", payload.PATH)
+    id, before = _id(), _mounts()
+    assert _run(runtime, place, id) == (0, payload.OUTPUT)
+    assert cgroup.of(id) == []
+    assert _processes_naming(id) == []
+    assert _mounts() == before
+
+
+def test_a_sandbox_that_still_runs_is_deleted_with_all_it_has(runtime, rootfs, tmp_path):
+    place = _bundle(tmp_path, rootfs, "/bin/sh", "-c", "echo up; sleep 1000")
+    id, before = _id(), _mounts()
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    with open(os.devnull, "rb") as null:
+        sandbox = runtime.start(place, id, (null.fileno(), writing, 2))
+    os.close(writing)
+    assert select.select([reading], [], [], DEADLINE)[0]
+    assert os.read(reading, 16) == b"up\n"
+    with pytest.raises(LabkitError, match="still runs"):
+        sandbox.wait(0.01)
+    sandbox.delete()
+    # The end of file comes when the last process with the pipe is gone.
+    assert select.select([reading], [], [], DEADLINE)[0]
+    assert os.read(reading, 16) == b""
+    os.close(reading)
+    assert cgroup.of(id) == []
+    assert _mounts() == before
+    _until(lambda: _processes_naming(id) == [])
+
+
+def test_a_trial_measures_the_first_instruction_before_the_end(runtime, tmp_path):
+    place = startup.prepare(str(tmp_path))
+    with open(tmp_path / "log", "w+b") as log:
+        first, whole = startup.trial(runtime, place, _id(), log.fileno())
+    assert (first.metric, whole.metric) == ("first_instruction", "whole_life")
+    assert 0 < first.value < whole.value < DEADLINE
+
+
+def test_a_payload_that_is_not_there_fails_the_trial_with_a_reason(runtime, tmp_path):
+    place = startup.prepare(str(tmp_path))
+    os.unlink(tmp_path / "rootfs" / "payload")
+    id = _id()
+    with open(tmp_path / "log", "w+b") as log, pytest.raises(LabkitError) as caught:
+        startup.trial(runtime, place, id, log.fileno())
+    assert caught.value.message
+    assert cgroup.of(id) == []
+
+
+def test_crun_takes_a_hybrid_host_and_says_how(found):
+    from labkit.cgroups.detect import detect
+
+    driver, probe = found["crun"]
+    if not probe.available:
+        pytest.skip(f"crun is not available on this host: {probe.reason}")
+    if detect().mode != "hybrid":
+        assert FLAG not in probe.flags
+        return
+    assert driver.name == "crun"
+    unified = detect().v2()
+    # Whatever crun needed, this process still sees the tree.
+    assert unified is not None
+    assert os.path.ismount(unified.mount)
+
+
+def test_doctor_names_every_runtime_with_a_reason_and_a_remedy_for_what_is_missing():
+    findings = doctor.examine()
+    assert {f.name for f in findings if f.kind == "runtime"} == set(runtimes.NAMES)
+    for finding in findings:
+        assert finding.available or (finding.reason and finding.remedy), finding
+    assert doctor.study_runs(findings)
+
+
+@pytest.mark.parametrize("name", ["host", "runc", "crun", "runsc"])
+def test_the_command_line_runs_the_same_image_in_any_runtime(name, busybox):
+    argv = [sys.executable, "-m", "labkit", "run", "--runtime", name, "--rootfs", busybox, "--", "echo", "hi"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode == 127 and "not installed" in done.stderr:
+        pytest.skip(f"{name} is not installed on this host")
+    assert (done.returncode, done.stdout) == (0, "hi\n"), done.stderr
+
+
+def test_another_runtimes_container_writes_to_a_tmpfs_and_not_to_the_image(busybox):
+    argv = [sys.executable, "-m", "labkit", "run", "--runtime", "runc", "--rootfs", busybox]
+    done = subprocess.run(
+        [*argv, "--", "sh", "-c", "echo a > /new && cat /new"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "a\n"), done.stderr
+    assert not os.path.exists(f"{busybox}/new")
+
+
+def _processes_naming(id):
+    """The processes, this one's threads apart, with the sandbox's id in their command line."""
+    named = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if id.encode() in file.read():
+                    named.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # It ended while we looked.
+    return named
+
+
+def _until(condition):
+    deadline = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
