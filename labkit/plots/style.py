@@ -1,0 +1,80 @@
+"""How all figures look, and the order, colour and marker of each runtime and condition."""
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+# Okabe and Ito, Color Universal Design, 2008.
+WARM, COLD, BASELINE, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+CONDITIONS = {"warm": (WARM, "o"), "cold": (COLD, "D")}
+
+METRIC_WORDS = {
+    "first_instruction": "time to the first instruction",
+    "whole_life": "time of the whole life",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Seaborn's paper style with the font that matplotlib itself brings, so that a figure is the same everywhere."""
+    with mpl.rc_context(), sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.85):
+        mpl.rcParams["font.family"] = "DejaVu Sans"
+        mpl.rcParams["grid.color"] = "#e4e4e4"
+        yield
+
+
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure (inches) of `columns` axes that share their rows; it is known to no window or notebook.
+
+    pyplot keeps what it makes until it is closed, and an inline backend shows it once more.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, columns, sharey=True, squeeze=False)
+    return figure, list(axes[0])
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG text, with letters as outlines; a figure drawn anew from the same data gives the same bytes."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "labkit"}):
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def log_ratio_axis(axes: Axes) -> None:
+    """A logarithmic x axis with plain numbers: 0.5, 1, 2, not 5×10⁻¹."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    # 1, 2, 5 in each decade is legible up to three decades; beyond, the decades alone.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def shorten(text: str, length: int) -> str:
+    """`text` in at most `length` characters."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def list_in_words(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def number(value: float) -> str:
+    """A ratio with three significant digits, and no exponent."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def milliseconds(seconds: float) -> str:
+    """A time in ms with three significant digits."""
+    return f"{number(seconds * 1000)} ms"
