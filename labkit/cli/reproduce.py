@@ -1,0 +1,147 @@
+"""Measure, execute the notebooks and build the site; the last line printed is the path of its first page."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+from labkit.errors import LabkitError, MissingError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from labkit.nb.profiles import Profile
+
+USAGE = """usage: labkit reproduce [--profile quick|full] [--run NAME] [--fresh] [--only NOTEBOOK]… [--output DIR]
+
+--profile NAME    how much is measured: quick (default, some minutes) or full (the study)
+--run NAME        the run's folder below data/runs, or a path; by default one named after the profile
+--fresh           begin another run, rather than going on with the last
+--only NOTEBOOK   execute this notebook alone, such as 20-startup or 20; may be repeated
+--output DIR      where the site goes; by default docs/_build/html
+
+A run that was interrupted, or is complete, is gone on with: what was measured is not measured again. A run is of one
+host and one version of labkit; without --run, another host or version begins another.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """`labkit reproduce`; 0 when everything could be shown, 1 when a notebook says what could not."""
+    options = _options(argv)
+    if options is None:
+        return 0
+    values, only, fresh = options
+    try:
+        from labkit.nb import batch, places, site, startup
+        from labkit.nb.choose import choose
+        from labkit.nb.profiles import profile
+    except ModuleNotFoundError as error:
+        raise lacking(error) from error
+
+    chosen = profile(values.get("profile", "quick"))
+    notebooks = _chosen(places.notebooks(), only)
+    output = site_folder(values.get("output"))
+    site.check_replaceable(output)
+    run = choose(chosen.name, values.get("run"), fresh)
+    print(f"labkit: run {run.name} ({chosen.name}), in {run}", file=sys.stderr)
+    if any(notebook.stem == "20-startup" for notebook in notebooks):
+        _measure(run, chosen)
+    startup.read(run)  # without observations there is nothing to show, and it is better said now
+    parameters = {"run_name": f"{run}/", "profile": chosen.name, "repeats": chosen.repeats, "measure": False}
+    with counted("notebooks") as report:
+        failures = batch.execute(notebooks, run / "notebooks", parameters, cells_told(report, len(notebooks)))
+    with counted("site") as report:
+        report(0, 1, "rendering")
+        index = site.build(run, output)
+        report(1, 1, "rendered")
+    for failure in failures:
+        print(f"labkit: {failure.message}", file=sys.stderr)
+    print(index, flush=True)
+    return 1 if failures else 0
+
+
+def _measure(run: Path, profile: Profile) -> None:
+    from labkit.nb import startup
+
+    with counted("start-up") as report:
+        for note in startup.measure(run, profile, progress=report):
+            print(f"labkit: {note}", file=sys.stderr)
+
+
+def _options(argv: list[str]) -> tuple[dict[str, str], list[str], bool] | None:
+    """Values by name, the notebooks of --only, and --fresh; None when help was asked for, which is then printed."""
+    from getopt import GetoptError, gnu_getopt
+
+    try:
+        pairs, rest = gnu_getopt(argv, "h", ["help", "profile=", "run=", "fresh", "only=", "output="])
+    except GetoptError as error:
+        raise UsageError(error.msg, "labkit reproduce --help lists the options") from error
+    if any(name in ("-h", "--help") for name, _ in pairs):
+        print(USAGE, end="")
+        return None
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}", "labkit reproduce --help lists the options")
+    values = {name[2:]: value for name, value in pairs if name not in ("--only", "--fresh")}
+    fresh = ("--fresh", "") in pairs
+    if fresh and "run" in values:
+        raise UsageError("--fresh and --run exclude each other", "a run that does not exist yet is fresh anyway")
+    return values, [value for name, value in pairs if name == "--only"], fresh
+
+
+def _chosen(notebooks: list[Path], only: list[str]) -> list[Path]:
+    if not only:
+        return notebooks
+    chosen = []
+    for word in only:
+        name = word.rpartition("/")[2].removesuffix(".ipynb").removesuffix(".md")
+        found = [path for path in notebooks if path.stem == name or path.stem.partition("-")[0] == name]
+        if not found:
+            raise LabkitError(f"no notebook {word!r}", f"there are {', '.join(path.stem for path in notebooks)}")
+        chosen += found
+    return sorted(set(chosen))
+
+
+def site_folder(text: str | None) -> Path:
+    """The folder of --output, or the default one."""
+    from pathlib import Path
+
+    from labkit.nb import places, site
+
+    return Path(text).resolve() if text else places.repository() / site.DEFAULT_OUTPUT
+
+
+def cells_told(report: Callable[[int, int, str], None], notebooks: int) -> Callable[[str, int, int], None]:
+    """Progress through all notebooks, from progress through the cells of each."""
+    seen: list[str] = []
+
+    def told(notebook: str, cell: int, cells: int) -> None:
+        if notebook not in seen:
+            seen.append(notebook)
+        done = len(seen) - 1 + cell / cells
+        report(int(1000 * done), 1000 * notebooks, notebook)
+
+    return told
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield a function told (done, total, text): a bar on a terminal; elsewhere a line for each tenth."""
+    from labkit.images.progress import reporting
+
+    tenth = -1
+    with reporting(title, True) as report:
+
+        def told(done: int, total: int, text: str) -> None:
+            nonlocal tenth
+            before, tenth = tenth, 10 * done // max(total, 1)
+            if sys.stderr.isatty() or tenth != before:
+                report(done / max(total, 1), text)
+
+        yield told
+
+
+def lacking(error: ModuleNotFoundError) -> LabkitError:
+    """The error for an installation without the packages of the study."""
+    return MissingError(f"the Python package {error.name} is not installed", "pip install 'labkit[site]'")
