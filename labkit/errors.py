@@ -23,6 +23,10 @@ class LabkitError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback (IPython asks an exception for this method)."""
+        return [f"labkit: {self.message}", *([f"hint: {self.hint}"] if self.hint else [])]
+
 
 class UsageError(LabkitError):
     """The command line itself is malformed."""

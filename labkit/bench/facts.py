@@ -84,10 +84,12 @@ def _cpu() -> str:
 
 
 def _virtualization() -> str:
-    """What systemd-detect-virt(1) says, else whether the CPU reports a hypervisor."""
+    """The hypervisor that systemd-detect-virt(1) finds, else whether the CPU reports one."""
     program = shutil.which("systemd-detect-virt")
     if program:
-        answer = subprocess.run([program], capture_output=True, text=True, timeout=10, check=False).stdout.strip()
-        if answer:
+        answer = subprocess.run(
+            [program, "--vm"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout.strip()
+        if answer not in ("", "none"):
             return answer
     return "a hypervisor" if " hypervisor" in _read("/proc/cpuinfo") else "none found"

@@ -37,6 +37,7 @@ class Layout:
 
     @property
     def mode(self) -> str:
+        """Which versions are mounted."""
         versions = {hierarchy.version for hierarchy in self.hierarchies}
         return {frozenset(): "none", frozenset({1}): "v1", frozenset({2}): "v2"}.get(frozenset(versions), "hybrid")
 

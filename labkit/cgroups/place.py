@@ -13,22 +13,39 @@ from labkit.cgroups import v1, v2
 from labkit.cgroups.detect import Hierarchy, Layout
 from labkit.errors import LabkitError
 from labkit.linux.process import read_file
-from labkit.plan.parent import CloneIntoCgroup, InheritCpuset, JoinCgroup, MakeCgroup, WriteCgroup
+from labkit.plan.parent import (
+    CloneIntoCgroup,
+    InheritCpuset,
+    MakeCgroup,
+    MakeParentCgroup,
+    WriteCgroup,
+)
+from labkit.plan.process import JoinCgroup
 from labkit.plan.step import Step
 from labkit.spec.model import Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Limit = tuple[str, str, str, str]  # (controller, file, value, why)
 
 _ALWAYS_ENABLED = ("memory", "cpu", "pids")
 
 
 class Placement:
-    """The cgroup steps of one container: `before` and `after` the clone, the folders made, and notes."""
+    """The cgroup steps of one container: `before` the clone and then the child's, the folders made, and notes.
 
-    __slots__ = ("after", "before", "folders", "notes")
+    `folders` are the container's own cgroups, `parents` those on the way to them, which others may share.
+    """
+
+    __slots__ = ("before", "child", "folders", "notes", "parents")
 
     def __init__(self) -> None:
         self.before: list[Step] = []
-        self.after: list[Step] = []
+        self.child: list[Step] = []
         self.folders: list[str] = []
+        self.parents: list[str] = []
         self.notes: list[str] = []
 
 
@@ -38,21 +55,24 @@ def place(resources: Resources, path: str, id: str, layout: Layout) -> Placement
     Raises LabkitError when a limit was asked for that no cgroup of the caller can keep.
     """
     placement = Placement()
-    unified = layout.v2()
-    limits = v2.writes(resources) if layout.mode == "v2" else v1.writes(resources)
-    for controller, file, value, _ in limits:
-        hierarchy = layout.of(controller)
-        if hierarchy is None:
+    limits: list[Limit] = []
+    for hierarchy in layout.hierarchies:
+        found = v1.writes(resources) if hierarchy.version == 1 else v2.writes(resources)
+        limits += [limit for limit in found if limit[0] in hierarchy.controllers]
+    for controller, file, value, _ in v1.writes(resources) if layout.mode != "v2" else v2.writes(resources):
+        # Device rules without their controller are kept otherwise (engine.prepare).
+        if controller != "devices" and layout.of(controller) is None:
             raise LabkitError(
                 f"{file} cannot be set to {value}: this host has no cgroup controller {controller!r}",
                 "labkit doctor shows the controllers and where they are",
             )
     for hierarchy in layout.hierarchies:
+        own = [limit for limit in limits if limit[0] in hierarchy.controllers]
         if hierarchy.version == 1:
-            _place_v1(placement, resources, path, id, hierarchy)
-    # On a hybrid host the unified tree has no controller that is limited here; v1 alone decides.
-    if unified is not None and layout.mode == "v2":
-        _place_v2(placement, resources, path, id, unified)
+            _place_v1(placement, own, path, id, hierarchy)
+        elif own or layout.mode == "v2":
+            # On a hybrid host the unified tree is used for the controllers that it alone has.
+            _place_v2(placement, own, path, id, hierarchy)
     return placement
 
 
@@ -64,41 +84,48 @@ def _name(path: str, id: str) -> tuple[bool, list[str]]:
     return path.startswith("/"), parts or [f"labkit-{id}"]
 
 
-def _make(placement: Placement, start: str, parts: list[str]) -> str:
-    for part in parts:
+def _make(placement: Placement, start: str, parts: list[str], prepare: Callable[[str], list[Step]]) -> str:
+    """Steps that make the cgroup `parts` below `start`; `prepare` gives those that make one fit for children."""
+    for depth, part in enumerate(parts, 1):
         start = f"{start}/{part}"
-        if part is parts[-1] or not os.path.isdir(start):
+        if depth == len(parts):
             placement.before.append(MakeCgroup(start))
             placement.folders.append(start)
+        elif not os.path.isdir(start):
+            placement.before += [MakeParentCgroup(start), *prepare(start)]
+            placement.parents.append(start)
     return start
 
 
-def _place_v1(placement: Placement, resources: Resources, path: str, id: str, hierarchy: Hierarchy) -> None:
-    limits = [limit for limit in v1.writes(resources) if limit[0] in hierarchy.controllers]
+def _place_v1(placement: Placement, limits: list[Limit], path: str, id: str, hierarchy: Hierarchy) -> None:
     absolute, parts = _name(path, id)
     start = hierarchy.mount if absolute else hierarchy.path
+    if hierarchy.controllers[0].startswith("name="):
+        # systemd's bookkeeping tree limits nothing.
+        return
     if not os.access(start, os.W_OK):
         # Device rules are no limit anybody asked an ordinary user's container to keep: it cannot make nodes anyway.
         if any(limit[0] != "devices" for limit in limits):
             raise _not_writable(start, limits[0][1])
-        placement.notes.append(f"no cgroup in {hierarchy.mount}: {start} is not writable by this user")
+        note = "no cgroup on v1 hierarchies that this user may not write to"
+        if note not in placement.notes:
+            placement.notes.append(note)
         return
-    if hierarchy.controllers[0].startswith("name="):
-        # systemd's bookkeeping tree limits nothing.
-        return
-    folder = _make(placement, start, parts)
-    if "cpuset" in hierarchy.controllers:
-        placement.before.append(InheritCpuset(folder))
+
+    def inherit(folder: str) -> list[Step]:
+        return [InheritCpuset(folder)] if "cpuset" in hierarchy.controllers else []
+
+    folder = _make(placement, start, parts, inherit)
+    placement.before += inherit(folder)
     for _, file, value, why in limits:
         if file == "memory.memsw.limit_in_bytes" and not os.path.exists(f"{start}/{file}"):
             placement.notes.append("swap is not counted: the kernel runs without swap accounting")
             continue
         placement.before.append(WriteCgroup(f"{folder}/{file}", value, why))
-    placement.after.append(JoinCgroup(folder))
+    placement.child.append(JoinCgroup(folder))
 
 
-def _place_v2(placement: Placement, resources: Resources, path: str, id: str, hierarchy: Hierarchy) -> None:
-    limits = v2.writes(resources)
+def _place_v2(placement: Placement, limits: list[Limit], path: str, id: str, hierarchy: Hierarchy) -> None:
     absolute, parts = _name(path, id)
     needed = {limit[0] for limit in limits}
     start = hierarchy.mount if absolute else _nearest(hierarchy, needed)
@@ -109,15 +136,19 @@ def _place_v2(placement: Placement, resources: Resources, path: str, id: str, hi
         return
     available = set(read_file(f"{start}/cgroup.controllers").split())
     enabled = set(read_file(f"{start}/cgroup.subtree_control").split())
-    wanted = sorted((needed | set(_ALWAYS_ENABLED)) & available - enabled)
-    if wanted and may_enable(start):
-        value = " ".join(f"+{controller}" for controller in wanted)
-        why = "a controller works in a cgroup only when the parent hands it down"
-        placement.before.append(WriteCgroup(f"{start}/cgroup.subtree_control", value, why))
-    folder = _make(placement, start, parts)
+    wanted = sorted((needed | set(_ALWAYS_ENABLED)) & available)
+    if set(wanted) - enabled and may_enable(start):
+        placement.before.append(_hand_down(start, [controller for controller in wanted if controller not in enabled]))
+    folder = _make(placement, start, parts, lambda made: [_hand_down(made, wanted)] if wanted else [])
     for _, file, value, why in limits:
         placement.before.append(WriteCgroup(f"{folder}/{file}", value, why))
     placement.before.append(CloneIntoCgroup(folder))
+
+
+def _hand_down(folder: str, controllers: list[str]) -> Step:
+    value = " ".join(f"+{controller}" for controller in controllers)
+    why = "a controller works in a cgroup only when the parent hands it down"
+    return WriteCgroup(f"{folder}/cgroup.subtree_control", value, why)
 
 
 def _nearest(hierarchy: Hierarchy, needed: set[str]) -> str | None:

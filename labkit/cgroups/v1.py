@@ -59,4 +59,4 @@ def device(rule: DeviceRule) -> str:
     if rule.kind == "a" and rule.major is None and rule.minor is None:
         return "a"
     numbers = ["*" if number is None or number < 0 else str(number) for number in (rule.major, rule.minor)]
-    return f"{rule.kind} {numbers[0]}:{numbers[1]} {rule.access}"
+    return f"{rule.kind} {numbers[0]}:{numbers[1]} {rule.access or 'rwm'}"

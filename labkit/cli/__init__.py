@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, UsageError
 
 TYPE_CHECKING = False
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run `labkit VERB …`; every LabkitError becomes one line with a hint and its exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
+    if argv is not None:
+        return _status(argv)
+    _open_stdio()
+    quick = sys.argv[1:2] == ["run"]
+    if quick:
+        # A process that lives for 30 ms has nothing to collect, and would look for it twenty times while importing.
+        gc.disable()
+    status = _status(sys.argv[1:])
+    if quick:
+        # Everything is undone and flushed: tearing the interpreter down as well takes longer than a small container.
+        os._exit(status)
+    return status
+
+
+def _open_stdio() -> None:
+    """Give a program that was started with 0, 1 or 2 closed the null device there, as the C library asks for.
+
+    Otherwise the next file or socket to be opened takes the number, and the container would have it as its stdio.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))
+
+
+def _status(arguments: list[str]) -> int:
     try:
-        return _dispatch(arguments)
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
     except LabkitError as error:
         print(f"labkit: {error.message}", file=sys.stderr)
         if error.hint:
@@ -25,26 +56,37 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: as quiet a death as any filter's.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard_output()
         return 141
     except OSError as error:
         about = f"{error.filename}: " if error.filename else ""
         print(f"labkit: {about}{error.strerror}", file=sys.stderr)
+        print("hint: that is the operating system's answer; see errno(3)", file=sys.stderr)
+        _discard_output()
         return 125
 
 
+def _discard_output() -> None:
+    """What is still buffered for a stdout that takes nothing more goes nowhere, and is not complained of at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
 def _dispatch(arguments: list[str]) -> int:
-    verb = arguments[0] if arguments else "--help"
+    if not arguments:
+        raise UsageError("no command was given", f"labkit --help explains {', '.join(_verbs())}")
+    verb = arguments[0]
     if verb in ("-h", "--help", "help"):
         print(_usage())
-        return 0 if arguments else 2
+        return 0
     if verb == "--version":
         from labkit import __version__
 
         print(f"labkit {__version__}")
         return 0
     if verb not in _verbs():
-        raise LabkitError(f"{verb!r} is not a labkit command", f"the commands are {', '.join(_verbs())}", 2)
+        raise UsageError(f"{verb!r} is not a labkit command", f"the commands are {', '.join(_verbs())}")
     module = __import__(f"labkit.cli.{verb}", fromlist=["main"])
     return int(module.main(arguments[1:]))
 

@@ -90,14 +90,25 @@ class Request:
                 "give one of --image, --rootfs and --bundle", "for example: labkit run --image busybox -- echo hello"
             )
         if "bundle" in self.values:
-            if self.command:
-                raise UsageError("--bundle takes no command: its config.json has one", "leave the command out")
+            self._check_bundle()
             from labkit.spec.load import load_bundle
 
             return load_bundle(self.values["bundle"])
+        if "writable" in self.flags and ("image" in self.values or "read-only" in self.flags):
+            other = "--image" if "image" in self.values else "--read-only"
+            raise UsageError(f"--writable does not go with {other}", "it lets a container write to --rootfs DIR")
         from labkit.engine.configure import configure
 
         return configure(self.rootfs(), self.command, **self._options())
+
+    def _check_bundle(self) -> None:
+        """A bundle says everything itself; an option that would be passed over in silence is refused."""
+        if self.command:
+            raise UsageError("--bundle takes no command: its config.json has one", "leave the command out")
+        given = {*self.values, *self.flags, *(name for name, values in self.lists.items() if values)}
+        others = sorted(given - {"bundle", "id", "runtime", "without"})
+        if others:
+            raise UsageError(f"--{others[0]} does not go with --bundle", "change the bundle's config.json instead")
 
     def rootfs(self) -> str:
         """The folder of the root filesystem; an image is built when it is not cached."""
@@ -105,7 +116,7 @@ class Request:
             return self.values["rootfs"]
         from labkit.images import image
 
-        return os.fspath(image(self.values["image"]))
+        return str(os.fspath(image(self.values["image"])))
 
     def plan(self) -> Plan:
         """The plan for labkit's own engine."""
@@ -161,12 +172,16 @@ def parse(verb: str, argv: list[str]) -> Request | None:
         if not word.startswith("--") or name not in _VALUES | _LISTS | _FLAGS:
             raise UsageError(f"unknown option {word}", f"labkit {verb} --help lists them; a command follows --")
         if name in _FLAGS:
+            if equals:
+                raise UsageError(f"--{name} takes no value", f"type: --{name}")
             request.flags.add(name)
             continue
         if not equals:
             if not words:
                 raise UsageError(f"--{name} needs a value", f"labkit {verb} --help")
             value = words.pop(0)
+        if not value:
+            raise UsageError(f"--{name} needs a value, not an empty one", f"labkit {verb} --help")
         if name in _LISTS:
             request.lists[name].append(value)
         else:

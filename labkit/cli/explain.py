@@ -9,5 +9,7 @@ def main(argv: list[str]) -> int:
     """`labkit explain [OPTIONS of run] -- COMMAND …`; nothing is made."""
     request = parse("explain", argv)
     if request is not None:
-        print(request.plan().explain())
+        # An argument may have bytes that are no text.
+        text = request.plan().explain().encode(errors="surrogateescape").decode(errors="backslashreplace")
+        print(text)
     return 0

@@ -13,7 +13,7 @@ def main(argv: list[str]) -> int:
     if request.runtime != "labkit":
         from labkit.cli._other_runtime import run
 
-        return run(request)
+        return int(run(request))
     from labkit.engine import foreground
 
     plan = request.plan()

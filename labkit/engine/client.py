@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import select
 import threading
 from _socket import socket
 
 from labkit.engine import sync
+from labkit.engine.hint import hint
 from labkit.errors import LabkitError, StepError
 from labkit.plan.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
+    from typing import Any
 
 _lock = threading.Lock()
 _spawner: subprocess.Popen[bytes] | None = None
 _control: socket | None = None
-_owner = 0
 
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from labkit.engine.spawner import main; main(int(sys.argv[1]))"
 
 
 def start_spawner() -> socket:
     """The socket to this process's spawner, which is started the first time and after it died."""
-    global _spawner, _control, _owner
+    global _spawner, _control
     with _lock:
-        # A forked copy of this process must have a spawner of its own.
-        if _control is not None and _spawner is not None and _owner == os.getpid() and _spawner.poll() is None:
+        if _control is not None and _spawner is not None and _spawner.poll() is None:
             return _control
         import subprocess
         import sys
@@ -45,7 +46,7 @@ def start_spawner() -> socket:
             arguments, pass_fds=(number,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
         )
         theirs.close()
-        _control, _owner = mine, os.getpid()
+        _control = mine
         atexit.register(stop_spawner)
         return mine
 
@@ -56,7 +57,7 @@ def stop_spawner() -> None:
     with _lock:
         if _control is not None:
             _control.close()
-        if _spawner is not None and _owner == os.getpid():
+        if _spawner is not None:
             _spawner.wait()
         _spawner = _control = None
     atexit.unregister(stop_spawner)
@@ -65,33 +66,53 @@ def stop_spawner() -> None:
 class Running:
     """A container in the spawner's care: its process, and the socket on which its end will be told."""
 
-    __slots__ = ("pid", "pidfd", "reply", "status")
+    __slots__ = ("pid", "pidfd", "reply", "status", "turn")
 
     def __init__(self, plan: Plan, stdio: tuple[int, int, int]) -> None:
         """Ask for the container and wait until its program runs; raises StepError or LabkitError when it cannot."""
         self.pid = 0
         self.pidfd = -1
         self.status: int | None = None
+        self.turn = threading.Lock()
         self.reply, theirs = sync.pair()
         try:
-            sync.send(start_spawner(), ("run", plan.encode()), (theirs.fileno(), *stdio))
+            try:
+                sync.send(start_spawner(), ("run", plan.encode()), (theirs.fileno(), *stdio))
+            finally:
+                theirs.close()
+            message, descriptors = self._next()
+            if message[0] == "started":
+                self.pid, self.pidfd = int(message[1]), descriptors[0]
         except sync.Dead:
-            raise _spawner_died() from None
-        finally:
-            theirs.close()
-        message, descriptors = self._next()
-        if message[0] == "started":
-            self.pid, self.pidfd = message[1], descriptors[0]
+            self.close()
+            raise _no_answer() from None
+        except OSError as error:
+            self.close()
+            if error.errno == errno.EBADF:
+                raise LabkitError("one of stdin, stdout and stderr is not an open descriptor", "give others") from error
+            raise LabkitError(f"the container cannot be asked for: {error.strerror}", hint("", error.errno)) from error
+        except BaseException:
+            # Interrupted (Ctrl-C in a notebook): the spawner kills a container whose socket is closed.
+            self.close()
+            raise
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """The exit status, or None when `timeout` seconds pass first."""
-        if self.status is None:
-            poll = select.poll()
-            poll.register(self.reply.fileno(), select.POLLIN)
-            if not poll.poll(None if timeout is None else max(0, int(timeout * 1000))):
-                return None
-            self._next()
-        return self.status
+        """The exit status, or None when `timeout` seconds pass first; any thread may ask, and more than once."""
+        if not self.turn.acquire(timeout=-1 if timeout is None else timeout):
+            return None
+        try:
+            if self.status is None:
+                poll = select.poll()
+                poll.register(self.reply.fileno(), select.POLLIN)
+                if not poll.poll(None if timeout is None else max(0, int(timeout * 1000))):
+                    return None
+                try:
+                    self._next()
+                except sync.Dead:
+                    raise _spawner_killed() from None
+            return self.status
+        finally:
+            self.turn.release()
 
     def close(self) -> None:
         """Close the descriptors; a container that still runs is killed by the spawner."""
@@ -100,20 +121,41 @@ class Running:
             self.pidfd = -1
         self.reply.close()
 
-    def _next(self) -> tuple[tuple[object, ...], list[int]]:
-        try:
-            message, descriptors = sync.receive(self.reply)
-        except sync.Dead:
-            raise _spawner_died() from None
+    def _next(self) -> tuple[tuple[Any, ...], list[int]]:
+        message, descriptors = sync.receive(self.reply)
         if message[0] == "failed":
-            _, step, number, text, hint, status = message
+            _, step, number, text, advice, status = message
             if step:
-                raise StepError(step, number, text.removeprefix(f"{step}: "), hint, status)
-            raise LabkitError(text, hint, status)
+                raise StepError(step, number, text.removeprefix(f"{step}: "), advice, status)
+            raise LabkitError(text, advice, status)
         if message[0] == "exited":
             self.status = message[1]
         return message, descriptors
 
 
-def _spawner_died() -> LabkitError:
+def _no_answer() -> LabkitError:
+    import subprocess
+
+    try:
+        # A process that is killed closes its sockets a moment before it can be waited for.
+        if _spawner is not None:
+            _spawner.wait(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        return LabkitError("the process that makes containers turned this one away", hint("", errno.EMFILE))
+    return _spawner_killed()
+
+
+def _spawner_killed() -> LabkitError:
     return LabkitError("the process that makes containers was killed", "remove what it left with: labkit gc")
+
+
+def _forget() -> None:
+    """In a forked copy of this process: the spawner is the original's, and so may be a lock that was held."""
+    global _lock, _spawner, _control
+    _lock = threading.Lock()
+    if _control is not None:
+        _control.close()
+    _spawner = _control = None
+
+
+os.register_at_fork(after_in_child=_forget)

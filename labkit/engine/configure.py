@@ -9,6 +9,7 @@ from labkit.errors import LabkitError
 from labkit.linux.capabilities import NUMBERS
 from labkit.linux.libc import MACHINE
 from labkit.linux.namespaces import NAMESPACES
+from labkit.linux.process import RLIMITS
 from labkit.plan.build import OVERLAY_ANNOTATION
 from labkit.spec import default
 from labkit.spec.model import Cpu, IdMapping, Memory, Mount, Namespace, Pids, Rlimit, Seccomp, Spec, TimeOffset, User
@@ -57,6 +58,8 @@ def configure(
 
     Raises LabkitError, with a hint, for anything that cannot be.
     """
+    if isinstance(args, str | bytes):
+        raise LabkitError(f"the command is one string, {args!r}", "give a list of words: ['sh', '-c', '…']")
     command = tuple(args)
     if not command:
         raise LabkitError("no command was given", "put it at the end: -- COMMAND ARGUMENTS")
@@ -100,6 +103,9 @@ def _namespaces(spec: Spec, wanted: Iterable[str] | None, offsets: Mapping[str, 
     for kind, filesystems in without.items():
         if kind not in kinds:
             spec.mounts = tuple(mount for mount in spec.mounts if mount.kind not in filesystems)
+    for clock in offsets or {}:
+        if clock not in ("monotonic", "boottime"):
+            raise LabkitError(f"no clock {clock!r} can be shifted", "time_namespaces(7) has monotonic and boottime")
     spec.linux.time_offsets = {clock: TimeOffset(secs=int(seconds)) for clock, seconds in (offsets or {}).items()}
 
 
@@ -135,11 +141,19 @@ def _limits(
         resources.cpu = Cpu(quota=int(parse_cpus(cpus, "CPU limit") * _PERIOD), period=_PERIOD)
     if pids is not None:
         resources.pids = Pids(limit=parse_count(pids, "process limit"))
-    spec.process.rlimits = tuple(
-        Rlimit(kind=f"RLIMIT_{name.upper().removeprefix('RLIMIT_')}", soft=pair[0], hard=pair[1])
-        for name, value in (rlimits or {}).items()
-        for pair in [value if isinstance(value, tuple) else (value, value)]
-    )
+    spec.process.rlimits = tuple(_rlimit(name, value) for name, value in (rlimits or {}).items())
+
+
+def _rlimit(name: str, value: int | tuple[int, int]) -> Rlimit:
+    kind = f"RLIMIT_{name.upper().removeprefix('RLIMIT_')}"
+    if kind not in RLIMITS:
+        names = ", ".join(known.removeprefix("RLIMIT_").lower() for known in RLIMITS)
+        raise LabkitError(f"no limit is called {name!r}", f"getrlimit(2) has {names}")
+    pair = value if isinstance(value, tuple) else (value, value)
+    if any(not -1 <= number < 2**64 for number in pair):
+        raise LabkitError(f"{name} limit {value!r} is out of range", "write a number, or -1 for no limit")
+    soft, hard = (2**64 - 1 if number == -1 else number for number in pair)
+    return Rlimit(kind=kind, soft=soft, hard=hard)
 
 
 def _capabilities(base: Iterable[str], add: Iterable[str], drop: Iterable[str]) -> tuple[str, ...]:
@@ -176,5 +190,6 @@ def _volume(text: str) -> Mount:
         raise LabkitError(f"volume {text!r} is not understood", "write /host/path:/path or /host/path:/path:ro")
     if not os.path.exists(source):
         raise LabkitError(f"volume {source}: no such file or folder", "make it first")
-    options = ("rbind", "nosuid", "nodev", "rro" if mode == "ro" else "rw")
+    # No `rw`: what the host mounted read-only stays so.
+    options = ("rbind", "rnosuid", "rnodev", *(("rro",) if mode == "ro" else ()))
     return Mount(destination=destination, kind="bind", source=source, options=options)

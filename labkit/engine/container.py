@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import select
 
+# Closed once, whoever closes it: the number of a descriptor closed twice may by then be another thread's.
+from _io import FileIO
+
 from labkit.engine import state
 from labkit.engine.client import Running, stop_spawner
 from labkit.engine.configure import configure
+from labkit.engine.hint import hint
 from labkit.engine.prepare import prepare
 from labkit.errors import LabkitError
 from labkit.linux.pidfd import pidfd_send_signal
@@ -109,8 +113,7 @@ class Container:
 
         Returns once the program runs. Raises StepError with the step's name when a step fails.
         """
-        if self._running is not None:
-            raise LabkitError(f"container {self.id} was already started", "make a new Container for each run")
+        self._check_not_started()
         stdio = (0 if stdin is None else stdin, 1 if stdout is None else stdout, 2 if stderr is None else stderr)
         self._running = Running(self.plan, stdio)
         return self
@@ -136,32 +139,45 @@ class Container:
 
         Raises LabkitError, with the container gone, when `timeout` seconds pass first.
         """
-        inside_in, our_in = os.pipe2(os.O_CLOEXEC)
-        our_out, inside_out = os.pipe2(os.O_CLOEXEC)
-        our_err, inside_err = os.pipe2(os.O_CLOEXEC)
+        self._check_not_started()
+        inside: list[FileIO] = []
+        ours: list[FileIO] = []
         try:
             try:
-                self.start(inside_in, inside_out, inside_err)
+                for number in range(3):
+                    reading, writing = os.pipe2(os.O_CLOEXEC)
+                    pair = (FileIO(reading), FileIO(writing, "w"))
+                    inside.append(pair[number > 0])
+                    ours.append(pair[number == 0])
+                self.start(*[end.fileno() for end in inside])
+            except OSError as error:
+                raise LabkitError(f"no pipe for stdio: {error.strerror}", hint("", error.errno)) from error
             finally:
-                for descriptor in (inside_in, inside_out, inside_err):
-                    os.close(descriptor)
-            collected = _communicate(our_in, our_out, our_err, input, timeout)
+                for end in inside:
+                    end.close()
+            collected = _communicate(ours[0], ours[1], ours[2], input, timeout)
             if collected is None:
                 raise LabkitError(f"container {self.id} was ended after {timeout} s", "give it a longer timeout")
             return Result(self.wait(timeout), *collected)
         finally:
-            for descriptor in (our_in, our_out, our_err):
-                _close_quietly(descriptor)
+            for end in ours:
+                end.close()
             self.delete()
 
     def delete(self) -> None:
         """End the container if it still runs and release everything of it; once more does nothing."""
         running = self._running
         if running is not None and running.pidfd >= 0:
-            if running.status is None:
-                self.kill()
-                running.wait()
-            running.close()
+            try:
+                if running.status is None:
+                    self.kill()
+                    running.wait()
+            finally:
+                running.close()
+
+    def _check_not_started(self) -> None:
+        if self._running is not None:
+            raise LabkitError(f"container {self.id} was already started", "make a new Container for each run")
 
     def _started(self) -> Running:
         if self._running is None:
@@ -169,47 +185,40 @@ class Container:
         return self._running
 
 
-def _close_quietly(descriptor: int) -> None:
-    try:
-        os.close(descriptor)
-    except OSError:
-        pass  # _communicate has closed it already.
-
-
 def _communicate(
-    stdin: int, stdout: int, stderr: int, input: bytes, timeout: float | None
+    stdin: FileIO, stdout: FileIO, stderr: FileIO, input: bytes, timeout: float | None
 ) -> tuple[bytes, bytes] | None:
     """Write `input`, read both outputs to their ends; None when the time was up first. Closes `stdin` when written."""
     import time
 
     deadline = None if timeout is None else time.monotonic() + timeout
-    parts: dict[int, list[bytes]] = {stdout: [], stderr: []}
+    parts: dict[int, list[bytes]] = {stdout.fileno(): [], stderr.fileno(): []}
     poll = select.poll()
-    poll.register(stdout, select.POLLIN)
-    poll.register(stderr, select.POLLIN)
-    reading = 2
+    for descriptor in parts:
+        poll.register(descriptor, select.POLLIN)
     if input:
-        os.set_blocking(stdin, False)
-        poll.register(stdin, select.POLLOUT)
+        os.set_blocking(stdin.fileno(), False)
+        poll.register(stdin.fileno(), select.POLLOUT)
     else:
-        os.close(stdin)
+        stdin.close()
+    reading = len(parts)
     while reading:
         left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
         events = poll.poll(left)
         if not events:
             return None
         for descriptor, _ in events:
-            if descriptor == stdin:
-                input = _feed(stdin, input)
+            if descriptor not in parts:
+                input = _feed(descriptor, input)
                 if not input:
-                    poll.unregister(stdin)
-                    os.close(stdin)
+                    poll.unregister(descriptor)
+                    stdin.close()
             elif data := os.read(descriptor, _CHUNK):
                 parts[descriptor].append(data)
             else:
                 poll.unregister(descriptor)
                 reading -= 1
-    return b"".join(parts[stdout]), b"".join(parts[stderr])
+    return b"".join(parts[stdout.fileno()]), b"".join(parts[stderr.fileno()])
 
 
 def _feed(stdin: int, input: bytes) -> bytes:

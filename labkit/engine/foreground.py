@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _signal
+import gc
 import select
 
 from labkit.engine.parent import life
@@ -33,6 +34,8 @@ def run(plan: Plan) -> int:
 
     def forward(number: int, _: object) -> None:
         if not process:
+            if number not in _FATAL:
+                return  # A resized window is no reason not to start.
             killed_by.append(number)
             raise _Interrupted
         pid, pidfd = process
@@ -44,6 +47,8 @@ def run(plan: Plan) -> int:
         except (ProcessLookupError, FileNotFoundError):
             pass  # It ended at this moment; its status says how.
 
+    # The child shares this memory: a collection would write to all of it, and each page written is copied.
+    gc.freeze()
     # Signals are let in only while waiting: between the making of a thing and the note of it nothing interrupts.
     # One that was ignored when we began (nohup) stays ignored.
     heard = [number for number in _FORWARDED if _signal.getsignal(number) != _signal.SIG_IGN]

@@ -7,9 +7,11 @@ carry many lives (see `spawner`), or a command line just one (see `foreground`).
 from __future__ import annotations
 
 import os
+import select
 from _socket import socket
 
 from labkit.engine import child, sync
+from labkit.engine.hint import hint
 from labkit.errors import LabkitError, StepError
 from labkit.plan.build import explain_clone_error
 from labkit.plan.plan import Plan
@@ -40,7 +42,8 @@ def life(
         for step in plan.before:
             _apply(step, scene)
             done.append(step)
-        channel, theirs = sync.pair()
+        channel, theirs = _pair()
+        scene.release = lambda: _release(channel)
         try:
             scene.pid, pidfd = kernel.clone3(plan.clone_flags(), scene.cgroup)
         except OSError as error:
@@ -51,10 +54,15 @@ def life(
             child.run(plan.child, theirs, stdio, scene)
         theirs.close()
         for step in plan.after:
-            _apply(step, scene)
+            try:
+                _apply(step, scene)
+            except LabkitError:
+                # A child that has failed meanwhile is no longer there to be worked on; what it says comes first.
+                _raise_report(channel)
+                raise
             done.append(step)
-        _send_go(channel)
         yield from _until_running(channel)
+        channel.close()
         started(scene.pid, pidfd)
         yield pidfd
         status = kernel.wait_exit(pidfd)
@@ -88,10 +96,37 @@ def _apply(step: Step, scene: Scene) -> None:
         step.apply(scene)
     except OSError as error:
         about = f"{error.filename}: " if error.filename else ""
-        raise StepError(type(step).__name__, error.errno or 0, f"{about}{error.strerror}") from error
+        name = type(step).__name__
+        text = f"{about}{error.strerror}"
+        raise StepError(name, error.errno or 0, text, hint(name, error.errno)) from error
 
 
-def _send_go(channel: socket) -> None:
+def _pair() -> tuple[socket, socket]:
+    try:
+        return sync.pair()
+    except OSError as error:
+        raise StepError("Clone", error.errno or 0, error.strerror or "", hint("Clone", error.errno)) from error
+
+
+def _raise_report(channel: socket) -> None:
+    """Raise the error that the child has sent, if it has sent one."""
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    if poll.poll(0):
+        try:
+            _receive(channel)
+        except sync.Dead:
+            pass
+
+
+def _receive(channel: socket) -> None:
+    message, _ = sync.receive(channel)
+    if message[0] == "error":
+        _, name, number, text, advice, status = message
+        raise StepError(name, number, text, advice, status)
+
+
+def _release(channel: socket) -> None:
     try:
         sync.send(channel, ("go",))
     except sync.Dead:
@@ -104,14 +139,11 @@ def _until_running(channel: socket) -> Generator[int, None, None]:
     while True:
         yield channel.fileno()
         try:
-            message, _ = sync.receive(channel)
+            _receive(channel)
         except sync.Dead:
             if ready:
                 return
             raise _died() from None
-        if message[0] == "error":
-            _, name, number, text, hint, status = message
-            raise StepError(name, number, text, hint, status)
         ready = True
 
 

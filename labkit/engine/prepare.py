@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from labkit.cgroups import detect, place
 from labkit.engine import filter, state
 from labkit.errors import LabkitError
 from labkit.plan import build, facts
-from labkit.plan.parent import MakeStateFolder, WriteIdMaps
+from labkit.plan.parent import MakeStateFolder, Release, WriteIdMaps
 from labkit.plan.plan import Plan
 from labkit.plan.step import Step
 from labkit.spec.model import CapabilitySets, IdMapping, Spec
 
 _REFUSED = {
     errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
+    errno.ENOTDIR: "the root filesystem is a folder; unpack an archive first",
     errno.EACCES: "every folder on the way must be searchable by you, or run as root",
 }
 
@@ -38,24 +38,26 @@ def prepare(spec: Spec, id: str) -> Plan:
             "run as root, or give /linux/namespaces a user namespace with id maps",
         )
     notes: list[str] = []
-    if layout.mode == "v2" and spec.linux.resources.devices and not rootless:
+    if layout.of("devices") is None and spec.linux.resources.devices and not rootless:
         _forbid_making_devices(spec, notes)
     placement = place.place(spec.linux.resources, spec.linux.cgroups_path, id, layout)
     folder = f"{state.root()}/{id}"
     after: list[Step] = []
     if rootless:
-        after.append(_id_maps(spec, host))
+        after += [_id_maps(spec, host), Release(build.IDS_MAPPED)]
+    if not placement.folders and "pid" not in build.kinds(spec):
+        notes.append("neither pid namespace nor cgroup: processes that outlive the first one are not ended with it")
     compiled = (
         (spec.annotations.get("dev.labkit.seccomp", "configured"), filter.program(spec.linux.seccomp))
         if spec.linux.seccomp
         else None
     )
-    child = build.child_steps(spec, host, folder, compiled, notes)
+    child = build.child_steps(spec, host, folder, compiled, notes, tuple(placement.child))
     return Plan(
         id,
         build.clone_kinds(spec),
-        (MakeStateFolder(state.content(placement.folders), folder), *placement.before),
-        (*after, *placement.after),
+        (MakeStateFolder(state.content(placement.folders, placement.parents), folder), *placement.before),
+        tuple(after),
         child,
         (*notes, *placement.notes),
     )
@@ -63,17 +65,18 @@ def prepare(spec: Spec, id: str) -> Plan:
 
 def _check_root(path: str) -> None:
     try:
-        if not stat.S_ISDIR(os.stat(path).st_mode):
-            hint = "the root filesystem is a folder; unpack an archive first"
-            raise LabkitError(f"root filesystem {path}: is not a folder", hint)
-        os.listdir(path)
+        # Readable is more than the kernel asks, but nothing could be found in it otherwise.
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
         hint = _REFUSED.get(error.errno or 0, "check the path")
         raise LabkitError(f"root filesystem {path}: {error.strerror}", hint) from error
 
 
 def _forbid_making_devices(spec: Spec, notes: list[str]) -> None:
-    """On v2 device rules are an eBPF program, which this version does not attach; so no node may be made at all."""
+    """Without v1's devices controller device rules are an eBPF program, which this version does not attach.
+
+    So no node may be made at all.
+    """
     wanted = spec.process.capabilities
     if wanted is None or "CAP_MKNOD" not in wanted.bounding:
         return

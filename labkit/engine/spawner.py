@@ -16,6 +16,7 @@ import sys
 from _socket import socket
 
 from labkit.engine import sync
+from labkit.engine.hint import hint
 from labkit.engine.parent import life
 from labkit.errors import LabkitError
 from labkit.linux import kernel
@@ -42,6 +43,8 @@ def main(control_descriptor: int) -> None:
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         # A Ctrl-C for the client is not for its containers; the spawner ends when the client's socket does.
         _signal.signal(number, _signal.SIG_IGN)
+    # Its client's working folder is not its own to keep busy.
+    os.chdir("/")
     control = socket(fileno=control_descriptor)
     poll = select.epoll()
     poll.register(control_descriptor, select.EPOLLIN)
@@ -49,18 +52,25 @@ def main(control_descriptor: int) -> None:
     gc.freeze()  # What is there now is never garbage: no collection writes to its pages, which children share.
     try:
         while True:
-            for descriptor, _ in poll.poll():
+            # One event at a time: acting on it may close what the next would be about, and the number be used anew.
+            for descriptor, _ in poll.poll(-1, 1):
                 if descriptor == control_descriptor:
                     _begin(control, poll, lives)
                 elif descriptor in lives:
                     _proceed(lives[descriptor], descriptor, poll, lives)
     except sync.Dead:
         for one in set(lives.values()):
-            one.steps.close()
+            try:
+                one.steps.close()
+            except LabkitError:
+                pass  # Something could not be removed, and nobody is left to be told: labkit gc finds it.
 
 
 def _begin(control: socket, poll: select.epoll, lives: dict[int, Life]) -> None:
-    message, descriptors = sync.receive(control)
+    try:
+        message, descriptors = sync.receive(control)
+    except OSError:
+        return  # Too many open files: the client, whose reply socket is closed with the message, says so.
     one = Life(socket(fileno=descriptors[0]))
     stdio = (descriptors[1], descriptors[2], descriptors[3])
 
@@ -94,6 +104,9 @@ def _proceed(one: Life, woken_by: int, poll: select.epoll, lives: dict[int, Life
         _tell(one, ("exited", end.value))
     except LabkitError as error:
         _tell(one, ("failed", *failure(error)))
+    except OSError as error:
+        text = f"the container cannot be run: {error.strerror}"
+        _tell(one, ("failed", "", error.errno or 0, text, hint("", error.errno), 125))
     poll.unregister(one.reply.fileno())
     del lives[one.reply.fileno()]
     one.reply.close()

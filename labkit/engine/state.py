@@ -3,7 +3,8 @@
 The folder's `state` is a few lines, `key value …`:
 
     version 1
-    cgroup /sys/fs/cgroup/memory/labkit-ID     (one line each)
+    parent /sys/fs/cgroup/memory/lab           (a cgroup that others may share; one line each, outermost first)
+    cgroup /sys/fs/cgroup/memory/lab/ID        (one line each)
     owner PID START                            (the process that runs the container, with its start time)
 
 `labkit gc` removes what an owner that no longer lives has left.
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import os
 
+from labkit.engine.hint import hint
 from labkit.errors import LabkitError
-from labkit.plan.parent import remove_cgroup, start_time
+from labkit.plan.parent import remove_cgroup, remove_empty_cgroup, remove_state, start_time
 from labkit.plan.step import Scene
 
 VERSION = 1
@@ -25,16 +27,17 @@ _NO_ID_CHARACTERS = dict.fromkeys(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 def root() -> str:
     """The folder of all state folders, made if it is missing: below /run for root, else the user's runtime folder."""
     if os.geteuid() == 0:
-        folder = "/run/labkit/containers"
+        own = "/run/labkit"
     else:
-        runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/labkit-{os.getuid()}"
-        folder = f"{runtime}/labkit/containers"
+        own = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/labkit-{os.geteuid()}"
+    folder = "/run/labkit/containers" if os.geteuid() == 0 else f"{own}/labkit/containers"
     try:
         os.makedirs(folder, 0o711, exist_ok=True)
     except OSError as error:
-        hint = "set XDG_RUNTIME_DIR to a folder of your own"
-        raise LabkitError(f"{error.filename}: {error.strerror}", hint) from error
-    if os.stat(folder).st_uid != os.geteuid():
+        advice = hint("", error.errno) or "set XDG_RUNTIME_DIR to a folder of your own"
+        raise LabkitError(f"{error.filename}: {error.strerror}", advice) from error
+    # Each level by itself: who owns one of them can exchange what is below.
+    if any(os.lstat(level).st_uid != os.geteuid() for level in (folder, os.path.dirname(folder), own)):
         raise LabkitError(f"{folder} belongs to another user", "set XDG_RUNTIME_DIR to a folder of your own")
     return folder
 
@@ -53,9 +56,12 @@ def check_id(id: str) -> str:
     return id
 
 
-def content(cgroups: list[str]) -> str:
+def content(cgroups: list[str], parents: list[str]) -> str:
     """The state file's text, but for the owner, which the process that acts adds."""
-    return f"version {VERSION}\n" + "".join(f"cgroup {folder}\n" for folder in cgroups)
+    lines = [f"version {VERSION}"]
+    lines += [f"parent {folder}" for folder in parents]
+    lines += [f"cgroup {folder}" for folder in cgroups]
+    return "\n".join(lines) + "\n"
 
 
 def collect_garbage() -> list[str]:
@@ -68,23 +74,31 @@ def collect_garbage() -> list[str]:
         try:
             text = scene.kernel.read_file(f"{path}/state")
         except FileNotFoundError:
-            text = ""  # The engine died between the folder and the file, before anything else was made.
+            text = ""  # Gone since it was listed, or its engine was killed while it filled the folder.
         owner = next((line.split()[1:] for line in text.splitlines() if line.startswith("owner ")), None)
+        if owner is None and id.startswith("."):
+            # A folder not yet renamed (see MakeStateFolder) ends in the pid of who fills it.
+            pid = id.rpartition(".")[2]
+            if os.path.exists(f"/proc/{pid}"):
+                continue
         if owner is not None and _alive(scene, *owner):
             continue
         for line in text.splitlines()[::-1]:
             key, _, value = line.partition(" ")
             if key == "cgroup":
                 remove_cgroup(scene, value)
-        if text:
-            os.unlink(f"{path}/state")
-        os.rmdir(path)
-        removed.append(id)
+            elif key == "parent":
+                remove_empty_cgroup(value)
+        remove_state(path)
+        if not id.startswith("."):
+            removed.append(id)
     return removed
 
 
 def _alive(scene: Scene, pid: str, start: str) -> bool:
     try:
-        return str(start_time(scene.kernel.read_file(f"/proc/{pid}/stat"))) == start
+        stat = scene.kernel.read_file(f"/proc/{pid}/stat")
+        # A zombie is dead too: it waits for its parent only.
+        return str(start_time(stat)) == start and stat.rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -6,17 +6,29 @@ Messages are tuples in marshal format. `_socket` is the C module: `socket` itsel
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import sys
-from _socket import AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET, CMSG_LEN, socket, socketpair
+from _socket import (
+    AF_UNIX,
+    CMSG_LEN,
+    MSG_CTRUNC,
+    SCM_RIGHTS,
+    SOCK_CLOEXEC,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+    socket,
+    socketpair,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# The largest plan: about 200 steps and two filters; the kernel's default for a socket's buffer is 212 992 bytes.
-_LARGEST = 200_000
+# Half of what the kernel gives a socket's buffer by default (212 992 bytes), and little enough for malloc(3) not to
+# map memory anew for each message; a plan of 100 steps with its filter has 10 to 20 thousand bytes.
+_LARGEST = 100_000
 _MOST_DESCRIPTORS = 4
 _MSG_CMSG_CLOEXEC = 0x40000000
 
@@ -36,8 +48,10 @@ def send(channel: socket, message: tuple[Any, ...], descriptors: tuple[int, ...]
     if len(data) > _LARGEST:
         # Rare and large: through an unlinked file instead of the socket's buffer.
         file = os.memfd_create("message", os.MFD_CLOEXEC)
-        os.write(file, data)
         try:
+            written = 0
+            while written < len(data):
+                written += os.write(file, data[written:])
             send(channel, ("memfd",), (file, *descriptors))
         finally:
             os.close(file)
@@ -51,9 +65,12 @@ def send(channel: socket, message: tuple[Any, ...], descriptors: tuple[int, ...]
 
 
 def receive(channel: socket) -> tuple[tuple[Any, ...], list[int]]:
-    """The next message and the descriptors that came with it, close-on-exec. Raises Dead."""
+    """The next message and the descriptors that came with it, close-on-exec.
+
+    Raises Dead, and OSError (EMFILE) when this process may not open as many descriptors as were sent.
+    """
     try:
-        data, ancillary, _, _ = channel.recvmsg(_LARGEST, CMSG_LEN(4 * (_MOST_DESCRIPTORS + 1)), _MSG_CMSG_CLOEXEC)
+        data, ancillary, flags, _ = channel.recvmsg(_LARGEST, CMSG_LEN(4 * (_MOST_DESCRIPTORS + 1)), _MSG_CMSG_CLOEXEC)
     except ConnectionResetError as error:
         raise Dead from error
     descriptors = [
@@ -62,6 +79,10 @@ def receive(channel: socket) -> tuple[tuple[Any, ...], list[int]]:
         if (level, kind) == (SOL_SOCKET, SCM_RIGHTS)
         for place in range(0, len(numbers) - len(numbers) % 4, 4)
     ]
+    if flags & MSG_CTRUNC:
+        for number in descriptors:
+            os.close(number)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     if not data:
         raise Dead
     message: tuple[Any, ...] = marshal.loads(data)

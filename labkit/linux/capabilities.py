@@ -53,7 +53,7 @@ def names(bits: int) -> list[str]:
 def read_sets(pid: str = "self") -> dict[str, int]:
     """The five sets of a process as 64-bit masks, from /proc/PID/status."""
     found = {}
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
         for line in status:
             key, _, value = line.partition(":")
             if key in _STATUS_KEYS:
@@ -63,7 +63,7 @@ def read_sets(pid: str = "self") -> dict[str, int]:
 
 def last_capability() -> int:
     """The number of the newest capability this kernel knows."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+    with open("/proc/sys/kernel/cap_last_cap", "rb") as file:
         return int(file.read())
 
 

@@ -103,7 +103,9 @@ def compile_filter(
             value = action_value(action, errno)
             if value == action_value(default, default_errno):
                 continue
-            array = (_Comparison * len(comparisons))(*[(i, OPERATORS[o], v, w) for i, o, v, w in comparisons])
+            array = (_Comparison * len(comparisons))(
+                *[_Comparison(i, OPERATORS[o], v, w) for i, o, v, w in comparisons]
+            )
             for name in names:
                 number = library.seccomp_syscall_resolve_name(name.encode())
                 if number != _UNKNOWN_SYSCALL:

@@ -16,6 +16,7 @@ from labkit.linux.libc import syscall
 
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_IN_ROOT = 0x10
+_MOST_RETRIES = 128
 
 
 class OpenHow(ctypes.Structure):
@@ -27,7 +28,13 @@ class OpenHow(ctypes.Structure):
 def openat2(root: int, path: str, flags: int = os.O_PATH, mode: int = 0) -> int:
     """Open `path` as a process chrooted at `root` would; returns a close-on-exec descriptor."""
     how = OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-    return syscall("openat2", root, os.fsencode(path), how, ctypes.sizeof(how), path=path)
+    for _ in range(_MOST_RETRIES):
+        try:
+            return syscall("openat2", root, os.fsencode(path), how, ctypes.sizeof(how), path=path)
+        except BlockingIOError:
+            # A rename or mount anywhere on the host while `..` was resolved; openat2(2) asks to try again.
+            continue
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
 
 
 def open_or_make(root: int, path: str, folder: bool) -> int:
@@ -48,20 +55,16 @@ def open_or_make(root: int, path: str, folder: bool) -> int:
 
 
 def _make(root: int, path: str, folder: bool) -> int:
-    parts = [part for part in path.split("/") if part]
-    parent = openat2(root, "/")
-    for depth, part in enumerate(parts, 1):
-        made = folder or depth < len(parts)
-        try:
-            below = openat2(root, "/".join(parts[:depth]))
-        except FileNotFoundError:
-            # O_NOFOLLOW below: a symlink that points nowhere is not followed to a place to create.
-            if made:
-                os.mkdir(part, 0o755, dir_fd=parent)
-                flags = os.O_PATH | os.O_DIRECTORY
-            else:
-                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-            below = os.open(part, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent)
+    above, _, name = path.rstrip("/").rpartition("/")
+    parent = open_or_make(root, above or "/", True)
+    try:
+        # O_NOFOLLOW: a symlink that points nowhere is not followed to a place to create.
+        if not folder:
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+            return os.open(name, flags, 0o644, dir_fd=parent)
+        os.mkdir(name, 0o755, dir_fd=parent)
+        return os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    finally:
         os.close(parent)
-        parent = below
-    return parent

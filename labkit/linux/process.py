@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import _signal
+import ctypes
 import os
-import resource
 from _socket import AF_INET, SOCK_CLOEXEC, SOCK_DGRAM
 from _socket import socket as _socket
 
@@ -25,6 +25,18 @@ RLIMITS = {
         "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME".split()
     )
 }
+
+
+class _Rlimit(ctypes.Structure):
+    """struct rlimit64 of prlimit(2)."""
+
+    _fields_ = (("soft", ctypes.c_uint64), ("hard", ctypes.c_uint64))
+
+
+class _InterfaceRequest(ctypes.Structure):
+    """struct ifreq of netdevice(7), with the flags of its union and the rest as padding."""
+
+    _fields_ = (("name", ctypes.c_char * 16), ("flags", ctypes.c_ushort), ("_rest", ctypes.c_char * 22))
 
 
 def set_no_new_privs() -> None:
@@ -58,25 +70,20 @@ def setdomainname(name: str) -> None:
 
 
 def set_rlimit(kind: str, soft: int, hard: int) -> None:
-    """setrlimit(2); `kind` is a name of RLIMITS, values beyond the signed range mean infinity."""
-    limits = tuple(resource.RLIM_INFINITY if value >= 2**63 else value for value in (soft, hard))
-    try:
-        resource.setrlimit(RLIMITS[kind], (limits[0], limits[1]))
-    except ValueError as error:
-        # The resource module turns EPERM and EINVAL into ValueError.
-        raise OSError(1, str(error), kind) from error
+    """prlimit(2); `kind` is a name of RLIMITS, values beyond the signed range mean infinity."""
+    # RLIM_INFINITY is the largest unsigned number.
+    limits = [2**64 - 1 if value >= 2**63 else value for value in (soft, hard)]
+    syscall("prlimit64", 0, RLIMITS[kind], _Rlimit(*limits), None, path=kind)
 
 
 def bring_up(interface: str) -> None:
     """Set the interface's IFF_UP (netdevice(7))."""
-    import fcntl
-
     control = _socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC)
+    request = _InterfaceRequest(interface.encode())
     try:
-        request = interface.encode().ljust(16, b"\0")
-        answer = fcntl.ioctl(control.fileno(), SIOCGIFFLAGS, request.ljust(40, b"\0"))
-        flags = int.from_bytes(answer[16:18], "little") | IFF_UP
-        fcntl.ioctl(control.fileno(), SIOCSIFFLAGS, (request + flags.to_bytes(2, "little")).ljust(40, b"\0"))
+        syscall("ioctl", control.fileno(), SIOCGIFFLAGS, request, path=interface)
+        request.flags |= IFF_UP
+        syscall("ioctl", control.fileno(), SIOCSIFFLAGS, request, path=interface)
     finally:
         control.close()
 

@@ -20,6 +20,9 @@ from labkit.spec.model import CapabilitySets, IdMapping, Mount, Spec
 # An annotation because config.json has no word for it: the root is an image that must stay as it is.
 OVERLAY_ANNOTATION = "dev.labkit.root.overlay"
 
+# What the child waits for, in the words of both AwaitParent and Release.
+IDS_MAPPED = "its ids are mapped"
+
 # Documentation/admin-guide/devices.txt; the specification's default devices (config-linux.md).
 DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
 LINKS = (
@@ -43,21 +46,31 @@ def clone_kinds(spec: Spec) -> tuple[str, ...]:
 
 
 def child_steps(
-    spec: Spec, facts: Facts, scratch: str, seccomp: tuple[str, bytes] | None, notes: list[str]
+    spec: Spec,
+    facts: Facts,
+    scratch: str,
+    seccomp: tuple[str, bytes] | None,
+    notes: list[str],
+    joins: tuple[Step, ...] = (),
 ) -> tuple[Step, ...]:
     """The ordered steps of the new process; what the host cannot give is added to `notes`.
 
-    `scratch` is a folder on the host to build an overlay on; `seccomp` is the filter's name and its BPF program.
+    `scratch` is a folder on the host to build an overlay on; `seccomp` is the filter's name and its BPF program;
+    `joins` are the steps by which it enters its cgroups.
     """
     has = kinds(spec)
     rootless = "user" in has
-    steps: list[Step] = [process.NewSession()]
-    if rootless:
-        steps.append(process.BecomeRoot())
+    # Before anything is made, so that it counts; and while the ids are still those of the cgroups' maker.
+    steps: list[Step] = [process.NewSession(), *joins]
     if "cgroup" in has:
         steps.append(process.EnterCgroupNamespace())
+    # Before BecomeRoot: a process whose ids changed may no longer write its own /proc/self (proc(5), dumpable).
     if spec.linux.time_offsets:
         steps.append(process.EnterTimeNamespace(_offsets(spec)))
+    if spec.process.oom_score_adj is not None:
+        steps.append(process.SetOomScore(spec.process.oom_score_adj))
+    if rootless:
+        steps += [process.AwaitParent(IDS_MAPPED), process.BecomeRoot()]
     if spec.hostname or spec.domainname:
         steps.append(process.SetHostname(spec.domainname, spec.hostname))
     if "network" in has:
@@ -68,8 +81,10 @@ def child_steps(
     else:
         steps.append(mounts.UseRoot(spec.root.path))
     for index, mount in enumerate(spec.mounts):
-        steps += _mount(mount, f"/mounts/{index}", spec, facts)
-        if mount.destination.rstrip("/") == "/dev":
+        made = _mount(mount, f"/mounts/{index}", spec, facts, notes)
+        steps += made
+        # A /dev that is the host's has its own nodes.
+        if mount.destination.rstrip("/") == "/dev" and not isinstance(made[0], mounts.BindMount):
             steps += _devices(rootless)
     steps += [mounts.MaskPath(path) for path in spec.linux.masked_paths]
     steps += [mounts.ReadonlyPath(path) for path in spec.linux.readonly_paths]
@@ -84,19 +99,30 @@ def _offsets(spec: Spec) -> str:
     return "\n".join(lines)
 
 
-def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts) -> list[Step]:
+def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts, notes: list[str]) -> list[Step]:
     options = Options(mount.options)
     destination = "/" + mount.destination.strip("/")
     if options.bind or mount.kind == "bind":
+        if options.data:
+            raise SpecError(f"{pointer}/options", f"{options.data[0]!r} is no option of a bind mount")
+        if not mount.source:
+            raise SpecError(f"{pointer}/source", "must name what a bind mount shows")
         recursive = options.recursive or not options.bind
         return [
             mounts.BindMount(options.add, options.deep, destination, recursive, options.remove, mount.source),
         ]
     if not mount.kind:
         raise SpecError(f"{pointer}/type", "must name a filesystem unless options has bind or rbind")
-    if mount.kind == "cgroup":
-        return _cgroup_mounts(destination, options, facts)
     has = kinds(spec)
+    if mount.kind == "cgroup":
+        if "cgroup" not in has and not options.add & MOUNT_ATTR_RDONLY:
+            # Without a namespace of its own it sees the host's cgroups, and could change them (release_agent).
+            notes.append(f"{destination} is read-only: there is no cgroup namespace")
+            options.add |= MOUNT_ATTR_RDONLY
+        return _cgroup_mounts(destination, options, facts)
+    if mount.kind == "proc" and "user" in has and "pid" not in has:
+        # procfs shows a pid namespace; mounting it anew needs one that the user namespace owns.
+        return [mounts.BindMount(options.add, False, destination, True, 0, "/proc")]
     if mount.kind == "sysfs" and "user" in has and "network" not in has:
         # sysfs shows a network namespace; mounting it anew needs one that the user namespace owns.
         return [mounts.BindMount(options.add, False, destination, True, 0, "/sys")]
@@ -148,23 +174,17 @@ def _devices(rootless: bool) -> list[Step]:
 def _become(spec: Spec, facts: Facts, seccomp: tuple[str, bytes] | None, notes: list[str]) -> tuple[Step, ...]:
     wanted = spec.process
     steps: list[Step] = [process.SetRlimit(limit.hard, limit.kind, limit.soft) for limit in wanted.rlimits]
-    if wanted.oom_score_adj is not None:
-        steps.append(process.SetOomScore(wanted.oom_score_adj))
     # Without no_new_privs only CAP_SYS_ADMIN may load a filter, so it must go before the capabilities do.
     if seccomp and not wanted.no_new_privileges:
         steps.append(process.LoadSeccomp(*seccomp))
     bits = _capability_masks(wanted.capabilities, facts, "user" in kinds(spec), notes)
-    if bits is not None:
-        steps.append(process.DropBounding(bits["bounding"], facts.last_capability))
+    steps.append(process.DropBounding(bits["bounding"], facts.last_capability))
     steps.append(_set_user(spec, facts, notes))
-    if bits is not None:
-        steps.append(
-            process.SetCapabilities(bits["ambient"], bits["effective"], bits["inheritable"], bits["permitted"])
-        )
+    steps.append(process.SetCapabilities(bits["ambient"], bits["effective"], bits["inheritable"], bits["permitted"]))
     steps.append(process.EnterFolder(wanted.cwd))
     if wanted.no_new_privileges:
         steps.append(process.NoNewPrivileges())
-    steps.append(process.DieWithParent())
+    steps += [process.DieWithParent(), process.CloseDescriptors()]
     if seccomp and wanted.no_new_privileges:
         steps.append(process.LoadSeccomp(*seccomp))
     steps.append(process.Execute(wanted.args, wanted.env))
@@ -199,9 +219,10 @@ def setgroups_denied(facts: Facts) -> bool:
 
 def _capability_masks(
     wanted: CapabilitySets | None, facts: Facts, user_namespace: bool, notes: list[str]
-) -> dict[str, int] | None:
+) -> dict[str, int]:
     if wanted is None:
-        return None
+        # As runc and crun: who names none gets none.
+        wanted = CapabilitySets()
     known = (1 << facts.last_capability + 1) - 1
     # A new user namespace gives its first process every capability in it.
     possible = known if user_namespace else facts.permitted & known

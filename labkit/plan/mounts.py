@@ -60,7 +60,10 @@ class OverlayRoot(Step):
     def apply(self, scene: Scene) -> None:
         kernel = scene.kernel
         # A missing image is reported as such, before overlayfs turns it into EINVAL.
-        os.close(_open_folder(self.lower))
+        image = _open_folder(self.lower)
+        # What separates layers, or options before Linux 6.5, stands in no path to a descriptor.
+        plain = not any(mark in self.lower for mark in ":,\\")
+        lower = self.lower if plain else f"/proc/self/fd/{image}"
         scratch = kernel.fsmount("tmpfs", ("mode=755",))
         kernel.mount_at(self.scratch, scratch)
         os.close(scratch)
@@ -68,12 +71,13 @@ class OverlayRoot(Step):
             os.mkdir(f"{self.scratch}/{name}", 0o755)
         # Inside a user namespace overlayfs may not write trusted.* attributes (Linux 5.11, userxattr).
         options = (
-            f"lowerdir={self.lower}",
+            f"lowerdir={lower}",
             f"upperdir={self.scratch}/upper",
             f"workdir={self.scratch}/work",
             *(("userxattr",) if self.rootless else ()),
         )
         scene.root = kernel.fsmount("overlay", options)
+        os.close(image)
         kernel.mount_at(self.scratch, scene.root)
 
 
@@ -143,7 +147,6 @@ class MakeDevice(Step):
     def apply(self, scene: Scene) -> None:
         folder, _, name = self.path.rpartition("/")
         parent = scene.kernel.open_or_make(scene.root, folder, True)
-        mask = os.umask(0)
         try:
             os.mknod(name, stat.S_IFCHR | self.mode, os.makedev(self.major, self.minor), dir_fd=parent)
         except FileExistsError:
@@ -152,7 +155,6 @@ class MakeDevice(Step):
             if not stat.S_ISCHR(found.st_mode) or found.st_rdev != os.makedev(self.major, self.minor):
                 raise
         finally:
-            os.umask(mask)
             os.close(parent)
 
 

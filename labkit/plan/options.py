@@ -9,6 +9,7 @@ from labkit.linux.mount import (
     MOUNT_ATTR_NODIRATIME,
     MOUNT_ATTR_NOEXEC,
     MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_NOSYMFOLLOW,
     MOUNT_ATTR_RDONLY,
     MOUNT_ATTR_STRICTATIME,
 )
@@ -23,6 +24,8 @@ ATTRIBUTES = {
     "dev": (0, MOUNT_ATTR_NODEV),
     "noexec": (MOUNT_ATTR_NOEXEC, 0),
     "exec": (0, MOUNT_ATTR_NOEXEC),
+    "nosymfollow": (MOUNT_ATTR_NOSYMFOLLOW, 0),
+    "symfollow": (0, MOUNT_ATTR_NOSYMFOLLOW),
     "nodiratime": (MOUNT_ATTR_NODIRATIME, 0),
     "diratime": (0, MOUNT_ATTR_NODIRATIME),
     # The three access-time modes are values of one field, which must be cleared to be set (mount_setattr(2)).

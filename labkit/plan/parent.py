@@ -26,30 +26,36 @@ class MakeStateFolder(Step):
         return f"record the container in {self.path}"
 
     def apply(self, scene: Scene) -> None:
+        owner = f"owner {os.getpid()} {start_time(scene.kernel.read_file('/proc/self/stat'))}\n"
+        parent, _, name = self.path.rpartition("/")
+        # Filled first and then renamed, so that no other process ever sees it without its file.
+        made = f"{parent}/.{name}.{os.getpid()}"
+        os.mkdir(made, 0o711)
         try:
-            os.mkdir(self.path, 0o711)
-        except FileExistsError as error:
-            name = os.path.basename(self.path)
-            raise LabkitError(
-                f"a container with the id {name!r} exists", "choose another --id, or: labkit gc"
-            ) from error
-        try:
-            owner = f"owner {os.getpid()} {start_time(scene.kernel.read_file('/proc/self/stat'))}\n"
-            descriptor = os.open(f"{self.path}/state", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(f"{made}/state", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 os.write(descriptor, (self.content + owner).encode())
             finally:
                 os.close(descriptor)
-        except OSError:
-            self.undo(scene)
+            os.rename(made, self.path)
+        except OSError as error:
+            remove_state(made)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                message = f"a container with the id {name!r} exists"
+                raise LabkitError(message, "choose another --id, or: labkit gc") from error
             raise
 
     def undo(self, scene: Scene) -> None:
-        for name in ("state", ""):
-            try:
-                os.unlink(f"{self.path}/{name}") if name else os.rmdir(self.path)
-            except FileNotFoundError:
-                pass
+        remove_state(self.path)
+
+
+def remove_state(folder: str) -> None:
+    """Remove a state folder and its file; nothing to do for what is gone."""
+    for remove, path in ((os.unlink, f"{folder}/state"), (os.rmdir, folder)):
+        try:
+            remove(path)
+        except FileNotFoundError:
+            pass
 
 
 def start_time(stat: str) -> int:
@@ -76,6 +82,36 @@ class MakeCgroup(Step):
 
     def undo(self, scene: Scene) -> None:
         remove_cgroup(scene, self.path)
+
+
+class MakeParentCgroup(Step):
+    """A cgroup on the way to the container's own, which other containers may share."""
+
+    __slots__ = ("path",)
+    path: str
+    call = "mkdir"
+    why = "cgroupsPath names a folder in it; it goes with the last container that uses it"
+
+    def describe(self) -> str:
+        return f"make the cgroup {self.path}, if it is not there"
+
+    def apply(self, scene: Scene) -> None:
+        try:
+            os.mkdir(self.path, 0o755)
+        except FileExistsError:
+            pass
+
+    def undo(self, scene: Scene) -> None:
+        remove_empty_cgroup(self.path)
+
+
+def remove_empty_cgroup(path: str) -> None:
+    """Remove the cgroup unless somebody is in it or below it, or it is gone."""
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
+            raise
 
 
 def remove_cgroup(scene: Scene, path: str) -> None:
@@ -160,19 +196,6 @@ class CloneIntoCgroup(Step):
             scene.cgroup = None
 
 
-class JoinCgroup(Step):
-    __slots__ = ("path",)
-    path: str
-    call = "write PID to cgroup.procs"
-    why = "before the program runs: from here on all it does is counted and limited"
-
-    def describe(self) -> str:
-        return f"put the process into {self.path}"
-
-    def apply(self, scene: Scene) -> None:
-        scene.kernel.write_file(f"{self.path}/cgroup.procs", str(scene.pid))
-
-
 class WriteIdMaps(Step):
     __slots__ = ("deny_setgroups", "gid_map", "uid_map")
     deny_setgroups: bool
@@ -190,3 +213,17 @@ class WriteIdMaps(Step):
         if self.deny_setgroups:
             scene.kernel.write_file(f"{folder}/setgroups", "deny")
         scene.kernel.write_file(f"{folder}/gid_map", self.gid_map)
+
+
+class Release(Step):
+    __slots__ = ("done",)
+    done: str
+    call = "sendmsg"
+    why = "its next step needs what was done here"
+
+    def describe(self) -> str:
+        return f"tell the child that {self.done}"
+
+    def apply(self, scene: Scene) -> None:
+        assert scene.release is not None
+        scene.release()

@@ -69,7 +69,7 @@ class Plan:
         for name in left_out:
             if name not in known:
                 raise LabkitError(f"no step {name!r} in this plan", f"its steps are: {', '.join(known)}")
-            if name in ("Execute", "UseRoot", "OverlayRoot", "MakeStateFolder"):
+            if name in ("AwaitParent", "Execute", "MakeStateFolder", "OverlayRoot", "Release", "UseRoot"):
                 raise LabkitError(f"step {name!r} cannot be left out", "without it there is no container")
         before, after, child = (
             tuple(step for step in steps if type(step).__name__ not in left_out)

@@ -10,6 +10,13 @@ from labkit.linux.namespaces import CLONE_NEWCGROUP
 from labkit.plan.step import Scene, Step
 
 _SIGKILL = 9
+_EXECVE_HINTS = {
+    errno.EACCES: "check the file's permissions, and that its filesystem is not mounted noexec",
+    errno.E2BIG: "arguments and environment are together too large (execve(2), Limits); pass them by a file or stdin",
+    errno.ELOOP: "it is a symbolic link to itself",
+    errno.ENOEXEC: "a script needs a #! line as its first",
+    errno.ENOMEM: "give it a higher memory limit",
+}
 
 
 class NewSession(Step):
@@ -22,6 +29,36 @@ class NewSession(Step):
 
     def apply(self, scene: Scene) -> None:
         os.setsid()
+
+
+class JoinCgroup(Step):
+    __slots__ = ("path",)
+    path: str
+    call = "write 0 to tasks"
+    why = (
+        "the process itself, by 0: to move another one the kernel stops all forks, for 5 to 25 ms (an RCU grace period)"
+    )
+
+    def describe(self) -> str:
+        return f"enter {self.path}"
+
+    def apply(self, scene: Scene) -> None:
+        # Linux 5.12, kernel/cgroup/cgroup.c, cgroup_procs_write_start(): current, and no other thread, needs no lock.
+        scene.kernel.write_file(f"{self.path}/tasks", "0")
+
+
+class AwaitParent(Step):
+    __slots__ = ("until",)
+    until: str
+    call = "recvmsg"
+    why = "only a process outside can do it; all that does not need it is done meanwhile"
+
+    def describe(self) -> str:
+        return f"wait until {self.until}"
+
+    def apply(self, scene: Scene) -> None:
+        assert scene.wait is not None
+        scene.wait()
 
 
 class BecomeRoot(Step):
@@ -225,18 +262,29 @@ class LoadSeccomp(Step):
         scene.kernel.load_filter(self.program)
 
 
+class CloseDescriptors(Step):
+    __slots__ = ()
+    call = "close_range(CLOSE_RANGE_CLOEXEC)"
+    why = "no descriptor of the engine goes with the program (CVE-2024-21626)"
+
+    def describe(self) -> str:
+        return "let every descriptor above 2 close with execve"
+
+    def apply(self, scene: Scene) -> None:
+        scene.kernel.close_on_exec_from(3)
+
+
 class Execute(Step):
     __slots__ = ("args", "env")
     args: tuple[str, ...]
     env: tuple[str, ...]
-    call = "close_range(CLOSE_RANGE_CLOEXEC), execve"
-    why = "no descriptor of the engine goes with the program (CVE-2024-21626)"
+    call = "execve"
+    why = "the last step: from here on the program runs"
 
     def describe(self) -> str:
         return "become " + " ".join(self.args)
 
     def apply(self, scene: Scene) -> None:
-        scene.kernel.close_on_exec_from(3)
         environment = dict(entry.split("=", 1) for entry in self.env)
         command = self.args[0]
         if "/" in command:
@@ -262,9 +310,9 @@ class Execute(Step):
             else:
                 hint = "check the name, the image and PATH"
             return StepError("Execute", errno.ENOENT, f"{command}: command not found in the container", hint, 127)
-        reason, hint = refused.strerror or "", "check the file's permissions"
+        reason, hint = refused.strerror or "", _EXECVE_HINTS.get(refused.errno or 0, "see execve(2)")
         if refused.errno == errno.ENOEXEC:
-            reason, hint = "not a program of this machine", "a script needs a #! line as its first"
+            reason = "not a program of this machine"
         elif any(os.path.isdir(path) for path in candidates):
             reason, hint = "is a folder", "name a program in it"
         return StepError("Execute", refused.errno or 0, f"{command}: {reason}", hint, 126)

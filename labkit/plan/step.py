@@ -10,6 +10,7 @@ from labkit.linux import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, ClassVar
 
     Kernel = Any  # labkit.linux.kernel, or a recorder with the same names
@@ -18,11 +19,21 @@ STEPS: dict[str, type[Step]] = {}
 
 
 class Scene:
-    """What steps share while they act: the kernel, the container's process and root, and descriptors kept open."""
+    """What steps share while they act: the kernel, the container's process and root, and descriptors kept open.
 
-    __slots__ = ("cgroup", "kernel", "pid", "root")
+    `release` lets the child go on from an AwaitParent, where `wait` stands until then; the engine gives both.
+    """
 
-    def __init__(self, calls: Kernel = kernel) -> None:
+    __slots__ = ("cgroup", "kernel", "pid", "release", "root", "wait")
+
+    def __init__(
+        self,
+        calls: Kernel = kernel,
+        release: Callable[[], None] | None = None,
+        wait: Callable[[], None] | None = None,
+    ) -> None:
+        self.release = release
+        self.wait = wait
         self.kernel = calls
         self.pid = 0
         self.root = -1
@@ -36,7 +47,7 @@ class Step:
     the container is gone or could not be made; it must not fail when apply() never ran.
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
     call: ClassVar[str] = ""
     why: ClassVar[str] = ""
 

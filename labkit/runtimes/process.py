@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from labkit.errors import LabkitError
-from labkit.linux.pidfd import pidfd_open, pidfd_send_signal, wait_exit
+from labkit.linux.pidfd import pidfd_open, wait_exit
 
 _DELETE_DEADLINE = 10.0
 
@@ -18,10 +18,11 @@ _DELETE_DEADLINE = 10.0
 class ProcessSandbox:
     """A runtime's process in the foreground; `remove` is called by delete() when it did not end of itself."""
 
-    __slots__ = ("asked", "pidfd", "remove", "status")
+    __slots__ = ("asked", "pid", "pidfd", "remove", "status")
 
     def __init__(self, asked: int, pid: int, remove: Callable[[], None]) -> None:
         self.asked = asked
+        self.pid = pid
         self.pidfd = pidfd_open(pid)
         self.remove = remove
         self.status: int | None = None
@@ -37,10 +38,11 @@ class ProcessSandbox:
         return self.status
 
     def kill(self) -> None:
-        """See Sandbox.kill: the runtime is told to remove its sandbox, then its process is killed if it still is."""
+        """See Sandbox.kill: the runtime is told to remove its sandbox, then its process group is killed."""
         if self.status is None:
             self.remove()
-            pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            # Not yet waited for, so that the number is still this group's.
+            os.killpg(self.pid, signal.SIGKILL)
 
     def delete(self) -> None:
         """See Sandbox.delete."""

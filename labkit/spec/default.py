@@ -107,7 +107,7 @@ def spec(rootfs: str, args: tuple[str, ...]) -> Spec:
         mounts=mounts(),
         linux=Linux(
             namespaces=tuple(Namespace(kind=kind) for kind in NAMESPACES),
-            resources=Resources(devices=(DeviceRule(allow=False),)),
+            resources=Resources(devices=(DeviceRule(allow=False, access="rwm"),)),
             masked_paths=MASKED_PATHS,
             readonly_paths=READONLY_PATHS,
         ),

@@ -89,7 +89,7 @@ def kind(value: object) -> str:
         return "a boolean"
     if isinstance(value, int | float):
         return "a number"
-    return {str: "a string", list: "an array", dict: "an object"}[type(value)]
+    return "a string" if isinstance(value, str) else "an array" if isinstance(value, list) else "an object"
 
 
 def text(value: Any, pointer: str) -> str:
@@ -98,6 +98,11 @@ def text(value: Any, pointer: str) -> str:
         raise SpecError(pointer, f"must be a string, not {kind(value)}")
     if "\0" in value:
         raise SpecError(pointer, "must not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # json lets "\\ud800" through, which is no character and has no bytes.
+        raise SpecError(pointer, "must not contain half of a surrogate pair") from None
     return value
 
 

@@ -9,8 +9,8 @@ _BINARY = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 def parse_bytes(value: str | int, what: str) -> int:
     """`64M`, `64MiB`, `1.5G` or a number of bytes, as bytes; suffixes are powers of 1024, as Docker's are."""
-    if isinstance(value, int):
-        number, unit = str(value), ""
+    if not isinstance(value, str):
+        number, unit = str(int(value)), ""
     else:
         text = value.strip()
         digits = len(text) - len(text.lstrip("0123456789."))
@@ -19,9 +19,9 @@ def parse_bytes(value: str | int, what: str) -> int:
         unit = unit.removesuffix("IB") if unit.endswith("IB") else unit.removesuffix("B")
     try:
         amount = int(float(number) * _BINARY[unit]) if "." in number else int(number) * _BINARY[unit]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         amount = 0
-    if amount <= 0:
+    if not 0 < amount < 2**63:
         raise LabkitError(f"{what} {value!r} is not an amount of memory", "write a number with K, M or G, such as 64M")
     return amount
 
@@ -32,8 +32,9 @@ def parse_count(value: str | int, what: str) -> int:
         count = int(value)
     except ValueError:
         count = 0
-    if count <= 0:
-        raise LabkitError(f"{what} {value!r} is not a whole number above 0", "write a number such as 32")
+    # include/linux/threads.h: PID_MAX_LIMIT, the largest that pids.max takes.
+    if not 0 < count <= 2**22 or (not isinstance(value, str) and count != value):
+        raise LabkitError(f"{what} {value!r} is not a whole number from 1 to 4194304", "write a number such as 32")
     return count
 
 

@@ -12,6 +12,14 @@ def validate(spec: Spec) -> None:
         raise SpecError("/ociVersion", f"must be a version 1.x, not {spec.oci_version!r}")
     if not spec.process.args:
         raise SpecError("/process/args", "must name a command", "give one, such as /bin/sh")
+    for name in ("args", "env"):
+        for index, word in enumerate(getattr(spec.process, name)):
+            if not isinstance(word, str) or "\0" in word:
+                raise SpecError(f"/process/{name}/{index}", f"must be a string without NUL characters, not {word!r}")
+    for name in ("hostname", "domainname"):
+        # include/uapi/linux/utsname.h: __NEW_UTS_LEN.
+        if len(getattr(spec, name).encode(errors="surrogateescape")) > 64:
+            raise SpecError(f"/{name}", "must not be longer than 64 bytes")
     for index, entry in enumerate(spec.process.env):
         if entry.find("=") < 1:
             raise SpecError(f"/process/env/{index}", f"must be NAME=VALUE, not {entry!r}")

@@ -1,6 +1,7 @@
 """Drivers against programs that answer as broken runtimes do."""
 
 import os
+import select
 import stat
 import time
 
@@ -92,12 +93,17 @@ def test_a_sandbox_that_ends_of_itself_is_not_removed_by_force():
 
 def test_waiting_has_a_deadline_and_delete_ends_what_still_runs():
     removed = []
-    sandbox = _sandbox("sleep 1000", removed)
+    reading, writing = os.pipe2(0)
+    # The shell's own child has the pipe too: its end of file says that both are gone.
+    sandbox = _sandbox("sleep 1000; true", removed)
+    os.close(writing)
     with pytest.raises(LabkitError, match="still runs after"):
         sandbox.wait(0.05)
     sandbox.delete()
     assert removed
     assert sandbox.status == 137
+    assert select.select([reading], [], [], 10)[0]
+    os.close(reading)
 
 
 def test_asking_is_timed_from_just_before_the_process_exists():

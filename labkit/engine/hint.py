@@ -1,0 +1,31 @@
+"""What to do about a system call that failed in a step."""
+
+from __future__ import annotations
+
+import errno
+
+_ROOT = {
+    errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
+    errno.ENOTDIR: "the root filesystem is a folder; an archive must be unpacked first",
+    errno.EACCES: "every folder on the way must be searchable by the container's user 0, or run as root",
+}
+_ANY = {
+    errno.ENOSPC: "the disk, or the tmpfs behind it, is full: make room, for example with: labkit image rm --all",
+    errno.EROFS: "the root filesystem is read-only and lacks this place; make the folder in the image",
+    errno.EMFILE: "too many open files: raise the limit with ulimit -n, or run fewer containers at once",
+    errno.ENOMEM: "the host, or the caller's own cgroup, is out of memory",
+}
+_RESTRICTED = "this host restricts user namespaces; see: sysctl kernel.apparmor_restrict_unprivileged_userns"
+
+
+def hint(step: str, number: int | None) -> str:
+    """The hint for the errno `number` of the step `step`; "" where the kernel's own words must do."""
+    if step in ("UseRoot", "OverlayRoot") and number in _ROOT:
+        return _ROOT[number]
+    if number == errno.EPERM and step == "MountFilesystem":
+        return "inside another container /proc and /sys may be masked, which forbids mounting them anew"
+    if number in (errno.EPERM, errno.EACCES) and step in ("SetHostname", "LoopbackUp", "PrivateMounts"):
+        return _RESTRICTED
+    if number == errno.EINVAL and step == "WriteCgroup":
+        return "the kernel does not take this value; see cgroups(7)"
+    return _ANY.get(number or 0, "")

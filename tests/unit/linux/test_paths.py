@@ -1,0 +1,61 @@
+import os
+import stat
+
+import pytest
+
+from labkit.linux import paths
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "outside").write_text("secret")
+    descriptor = os.open(tmp_path / "root", os.O_PATH | os.O_DIRECTORY)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_an_absolute_symlink_stays_inside(root, tmp_path):
+    (tmp_path / "root/link").symlink_to(tmp_path / "outside")
+    with pytest.raises(FileNotFoundError):
+        paths.openat2(root, "/link")
+
+
+def test_dots_stay_inside(root):
+    found = paths.openat2(root, "/../../..")
+    assert os.path.samestat(os.fstat(found), os.fstat(root))
+    os.close(found)
+
+
+def test_magic_links_are_refused(root, tmp_path):
+    (tmp_path / "root/link").symlink_to("/proc/self/root/etc")
+    with pytest.raises(OSError):  # noqa: PT011  ELOOP or ENOENT, as the kernel sees it
+        paths.openat2(root, "/link")
+
+
+def test_missing_folders_are_made_on_the_way(root, tmp_path):
+    os.close(paths.open_or_make(root, "/a/b/c", folder=True))
+    os.close(paths.open_or_make(root, "/a/file", folder=False))
+    assert (tmp_path / "root/a/b/c").is_dir()
+    assert stat.S_ISREG((tmp_path / "root/a/file").stat().st_mode)
+
+
+def test_nothing_is_made_through_a_dangling_symlink(root, tmp_path):
+    (tmp_path / "root/link").symlink_to(tmp_path / "made")
+    with pytest.raises(FileExistsError) as caught:
+        paths.open_or_make(root, "/link", folder=False)
+    assert caught.value.filename == "/link"
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(("folder", "error"), [(True, NotADirectoryError), (False, IsADirectoryError)])
+def test_the_other_kind_of_file_is_refused(root, tmp_path, folder, error):
+    (tmp_path / "root/place").touch() if folder else (tmp_path / "root/place").mkdir()
+    with pytest.raises(error):
+        paths.open_or_make(root, "/place", folder)
+
+
+def test_no_descriptor_is_left_open(root):
+    before = set(os.listdir("/proc/self/fd"))
+    os.close(paths.open_or_make(root, "/x/y/z", folder=True))
+    assert set(os.listdir("/proc/self/fd")) == before

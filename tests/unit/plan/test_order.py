@@ -1,0 +1,258 @@
+"""The order of the steps, each place in it with the fault that another order would be."""
+
+import pytest
+
+from labkit.errors import LabkitError, SpecError
+from labkit.linux import capabilities
+from labkit.linux.mount import MOUNT_ATTR_RDONLY
+from labkit.plan import build, mounts, process
+from labkit.plan.facts import Facts
+from labkit.spec import default
+from labkit.spec.model import CapabilitySets, IdMapping, Mount, Namespace, Rlimit, TimeOffset
+
+FILTER = ("default", b"\0" * 16)
+V1 = (("memory", "cgroup", ("memory",)), ("unified", "cgroup2", ()))
+
+
+def spec(*more_namespaces, **process_values):
+    made = default.spec("/image", ("sh",))
+    made.linux.namespaces += tuple(Namespace(kind=kind) for kind in more_namespaces)
+    if "user" in more_namespaces:
+        made.linux.uid_mappings = made.linux.gid_mappings = (IdMapping(host_id=100_000, size=65536),)
+    for name, value in process_values.items():
+        setattr(made.process, name, value)
+    return made
+
+
+def steps(made, facts=None, seccomp=FILTER, notes=None, joins=()):
+    notes = [] if notes is None else notes
+    return build.child_steps(made, facts or Facts(), "/scratch", seccomp, notes, joins)
+
+
+def names(made, **options):
+    return [type(step).__name__ for step in steps(made, **options)]
+
+
+def before(first, second, order):
+    assert first in order
+    assert second in order
+    return max(i for i, name in enumerate(order) if name == first) < order.index(second)
+
+
+def test_the_filter_comes_after_no_new_privs_and_right_before_the_program():
+    assert names(spec())[-2:] == ["LoadSeccomp", "Execute"]
+    assert before("NoNewPrivileges", "LoadSeccomp", names(spec()))
+
+
+def test_without_no_new_privs_the_filter_is_loaded_while_the_privilege_for_it_is_there():
+    order = names(spec(no_new_privileges=False))
+    assert "NoNewPrivileges" not in order
+    assert before("LoadSeccomp", "DropBounding", order)
+    assert before("LoadSeccomp", "SetUser", order)
+
+
+@pytest.mark.parametrize("later", ["DropBounding", "SetUser", "SetCapabilities", "NoNewPrivileges", "LoadSeccomp"])
+def test_the_root_is_changed_before_privileges_are_given_up(later):
+    assert before("PivotRoot", later, names(spec()))
+
+
+def test_the_bounding_set_is_dropped_while_setpcap_is_held():
+    assert before("DropBounding", "SetUser", names(spec()))
+    assert before("SetUser", "SetCapabilities", names(spec()))
+
+
+def test_the_process_stands_in_its_cgroups_before_their_namespace_is_made():
+    order = names(spec(), joins=(process.JoinCgroup("/sys/fs/cgroup/memory/x"),))
+    assert before("JoinCgroup", "EnterCgroupNamespace", order)
+    assert before("JoinCgroup", "PrivateMounts", order)
+
+
+def test_cgroups_are_joined_with_the_ids_that_may_write_them():
+    order = names(spec("user"), joins=(process.JoinCgroup("/sys/fs/cgroup/memory/x"),))
+    assert before("JoinCgroup", "BecomeRoot", order)
+
+
+def test_the_process_becomes_root_of_its_user_namespace_only_when_the_ids_are_mapped():
+    order = names(spec("user"))
+    assert order.index("BecomeRoot") == order.index("AwaitParent") + 1
+
+
+def test_nothing_waits_without_a_user_namespace():
+    assert "AwaitParent" not in names(spec())
+
+
+def test_procfs_of_its_own_is_written_before_the_ids_change():
+    made = spec("user", "time", oom_score_adj=5)
+    made.linux.time_offsets = {"boottime": TimeOffset(secs=1)}
+    order = names(made)
+    assert before("EnterTimeNamespace", "BecomeRoot", order)
+    assert before("SetOomScore", "BecomeRoot", order)
+    assert before("SetOomScore", "PivotRoot", order)
+
+
+def test_mounts_are_private_before_anything_is_mounted():
+    assert before("PrivateMounts", "UseRoot", names(spec()))
+    assert before("PrivateMounts", "MountFilesystem", names(spec()))
+
+
+def test_paths_are_masked_after_what_they_lie_on_is_mounted():
+    assert before("MountFilesystem", "MaskPath", names(spec()))
+    assert before("MaskPath", "PivotRoot", names(spec()))
+
+
+def test_the_root_becomes_read_only_after_everything_was_made_in_it():
+    made = spec()
+    made.root.readonly = True
+    order = steps(made)
+    place = order.index(mounts.RemountReadonly("/"))
+    assert isinstance(order[place + 1], mounts.PivotRoot)
+
+
+def test_the_parents_death_signal_is_set_after_the_user_whose_change_would_clear_it():
+    assert before("SetUser", "DieWithParent", names(spec()))
+
+
+def test_descriptors_close_before_a_filter_could_forbid_it():
+    assert before("CloseDescriptors", "LoadSeccomp", names(spec()))
+
+
+def test_a_configuration_without_capabilities_gets_none():
+    made = steps(spec(capabilities=None))
+    assert process.SetCapabilities(0, 0, 0, 0) in made
+    assert process.DropBounding(0, 40) in made
+
+
+def test_each_of_the_five_sets_is_as_asked():
+    sets = {name: (f"CAP_{word}",) for name, word in zip(capabilities.SETS, ("CHOWN",) * 5, strict=True)}
+    sets["bounding"] = ("CAP_CHOWN", "CAP_KILL")
+    made = steps(spec(capabilities=CapabilitySets(**sets)))
+    assert process.SetCapabilities(1, 1, 1, 1) in made
+    assert process.DropBounding(0b100001, 40) in made
+
+
+def test_ambient_capabilities_that_are_not_inheritable_are_left_out_with_a_note():
+    notes = []
+    made = steps(spec(capabilities=CapabilitySets(permitted=("CAP_KILL",), ambient=("CAP_KILL",))), notes=notes)
+    assert process.SetCapabilities(0, 0, 0, 32) in made
+    assert any("CAP_KILL" in note for note in notes)
+
+
+def test_capabilities_that_the_host_lacks_are_left_out_with_a_note():
+    notes = []
+    wanted = CapabilitySets(bounding=("CAP_CHECKPOINT_RESTORE", "CAP_CHOWN"))
+    made = steps(spec(capabilities=wanted), Facts(last_capability=39), notes=notes)
+    assert process.DropBounding(1, 39) in made
+    assert any("CAP_CHECKPOINT_RESTORE" in note for note in notes)
+
+
+def test_an_unknown_capability_is_an_error_that_points_to_its_set():
+    with pytest.raises(SpecError, match="CAP_FLY") as caught:
+        steps(spec(capabilities=CapabilitySets(bounding=("CAP_FLY",))))
+    assert caught.value.pointer == "/process/capabilities/bounding"
+
+
+def test_a_user_namespace_binds_the_hosts_devices_and_others_make_nodes():
+    assert process_count(spec(), mounts.MakeDevice) == 6
+    assert process_count(spec("user"), mounts.MakeDevice) == 0
+    assert process_count(spec("user"), mounts.BindMount) == 6
+
+
+def process_count(made, kind):
+    return sum(isinstance(step, kind) for step in steps(made))
+
+
+def test_a_dev_that_is_bound_from_the_host_is_left_as_it_is():
+    made = spec()
+    made.mounts = (Mount(destination="/dev", kind="bind", source="/dev", options=("rbind",)),)
+    order = names(made)
+    assert "MakeDevice" not in order
+    assert "MakeSymlink" not in order
+
+
+def test_an_option_that_a_bind_mount_has_not_is_refused():
+    made = spec()
+    made.mounts = (Mount(destination="/x", source="/x", options=("bind", "size=1k")),)
+    with pytest.raises(SpecError, match="size=1k") as caught:
+        steps(made)
+    assert caught.value.pointer == "/mounts/0/options"
+
+
+@pytest.mark.parametrize(
+    ("mount", "pointer"),
+    [(Mount(destination="/x"), "/mounts/0/type"), (Mount(destination="/x", kind="bind"), "/mounts/0/source")],
+)
+def test_a_mount_that_says_too_little_is_refused(mount, pointer):
+    made = spec()
+    made.mounts = (mount,)
+    with pytest.raises(SpecError) as caught:
+        steps(made)
+    assert caught.value.pointer == pointer
+
+
+def test_without_a_cgroup_namespace_the_hosts_cgroups_are_never_writable():
+    made = default.spec("/image", ("sh",))
+    made.linux.namespaces = tuple(n for n in made.linux.namespaces if n.kind != "cgroup")
+    made.mounts = (Mount(destination="/sys/fs/cgroup", kind="cgroup", options=("nosuid",)),)
+    notes = []
+    found = [s for s in steps(made, Facts(cgroup_mounts=V1), notes=notes) if isinstance(s, mounts.MountFilesystem)]
+    assert all(step.attributes & MOUNT_ATTR_RDONLY for step in found if step.filesystem != "tmpfs")
+    assert any("read-only" in note for note in notes)
+
+
+def test_each_v1_hierarchy_is_mounted_below_a_tmpfs_that_becomes_read_only():
+    found = [(s.filesystem, s.destination) for s in steps(spec(), Facts(cgroup_mounts=V1)) if hasattr(s, "filesystem")]
+    assert found[-3:] == [
+        ("tmpfs", "/sys/fs/cgroup"),
+        ("cgroup", "/sys/fs/cgroup/memory"),
+        ("cgroup2", "/sys/fs/cgroup/unified"),
+    ]
+    assert mounts.RemountReadonly("/sys/fs/cgroup") in steps(spec(), Facts(cgroup_mounts=V1))
+
+
+def test_proc_and_sys_are_bound_where_a_user_namespace_may_not_mount_them():
+    made = spec("user")
+    made.linux.namespaces = tuple(n for n in made.linux.namespaces if n.kind not in ("pid", "network"))
+    bound = {step.source for step in steps(made) if isinstance(step, mounts.BindMount)}
+    assert {"/proc", "/sys"} <= bound
+
+
+def test_a_group_that_the_user_namespace_has_not_is_no_mount_option():
+    made = spec("user")
+    made.linux.gid_mappings = (IdMapping(host_id=1000, size=1),)
+    pts = next(step for step in steps(made) if getattr(step, "filesystem", "") == "devpts")
+    assert not any(option.startswith("gid=") for option in pts.options)
+
+
+def test_a_user_outside_the_map_is_refused():
+    made = spec("user")
+    made.process.user.uid = 70_000
+    with pytest.raises(SpecError, match="70000"):
+        steps(made)
+
+
+def test_an_ordinary_users_groups_stay_with_a_note():
+    notes = []
+    made = steps(spec("user"), Facts(euid=1000, permitted=0), notes=notes)
+    assert process.SetUser(0, None, 0, 0o022) in made
+    assert any("setgroups" in note for note in notes)
+
+
+def test_rlimits_are_set_with_the_privilege_to_raise_them():
+    order = names(spec(rlimits=(Rlimit(kind="RLIMIT_NOFILE", soft=1, hard=2),)))
+    assert before("SetRlimit", "SetUser", order)
+
+
+def test_the_clone_makes_all_namespaces_but_those_entered_later():
+    made = spec("user", "time")
+    assert "cgroup" not in build.clone_kinds(made)
+    assert "time" in build.clone_kinds(made)
+    made.linux.time_offsets = {"boottime": TimeOffset(secs=1)}
+    assert "time" not in build.clone_kinds(made)
+
+
+@pytest.mark.parametrize("number", [1, 28, 87])
+def test_a_refused_user_namespace_is_explained_by_its_sysctls(number):
+    error = build.explain_clone_error(OSError(number, "no"), rootless=True)
+    assert isinstance(error, LabkitError)
+    assert "user namespace" in error.message
+    assert "max_user_namespaces" in error.hint

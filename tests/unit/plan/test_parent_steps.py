@@ -1,0 +1,72 @@
+import os
+
+import pytest
+
+from labkit.errors import LabkitError
+from labkit.plan import parent
+from labkit.plan.step import Scene
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+def test_the_state_folder_names_its_owner(scene, tmp_path):
+    step = parent.MakeStateFolder("version 1\ncgroup /cg\n", str(tmp_path / "abc"))
+    step.apply(scene)
+    with open("/proc/self/stat") as stat:
+        start = parent.start_time(stat.read())
+    assert (tmp_path / "abc/state").read_text() == f"version 1\ncgroup /cg\nowner {os.getpid()} {start}\n"
+    step.undo(scene)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_id_is_taken_while_its_folder_exists(scene, tmp_path):
+    parent.MakeStateFolder("version 1\n", str(tmp_path / "abc")).apply(scene)
+    with pytest.raises(LabkitError, match="'abc' exists"):
+        parent.MakeStateFolder("version 1\n", str(tmp_path / "abc")).apply(scene)
+    assert [path.name for path in tmp_path.iterdir()] == ["abc"]
+
+
+def test_undoing_what_was_never_done_is_no_error(scene, tmp_path):
+    missing = str(tmp_path / "missing")
+    for step in (
+        parent.MakeStateFolder("", missing),
+        parent.MakeCgroup(missing),
+        parent.MakeParentCgroup(missing),
+        parent.CloneIntoCgroup(missing),
+    ):
+        step.undo(scene)
+
+
+def test_a_cgroup_that_others_share_is_left_to_them(scene, tmp_path):
+    step = parent.MakeParentCgroup(str(tmp_path / "shared"))
+    step.apply(scene)
+    step.apply(scene)
+    (tmp_path / "shared/other").mkdir()
+    step.undo(scene)
+    assert (tmp_path / "shared/other").is_dir()
+    (tmp_path / "shared/other").rmdir()
+    step.undo(scene)
+    assert not (tmp_path / "shared").exists()
+
+
+def test_a_cgroup_of_another_container_is_not_taken_over(scene, tmp_path):
+    with pytest.raises(LabkitError, match="exists"):
+        parent.MakeCgroup(str(tmp_path)).apply(scene)
+
+
+def test_the_start_time_is_found_behind_a_hostile_name():
+    line = "42 (a) b) (c) S " + " ".join(str(n) for n in range(4, 53))
+    assert parent.start_time(line) == 22
+
+
+def test_a_child_cpuset_begins_with_its_parents(scene, tmp_path):
+    (tmp_path / "own").mkdir()
+    for name, text in (("cpuset.cpus", "0-3\n"), ("cpuset.mems", "\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / "own" / name).touch()
+    parent.InheritCpuset(str(tmp_path / "own")).apply(scene)
+    assert (tmp_path / "own/cpuset.cpus").read_text() == "0-3"
+    assert (tmp_path / "own/cpuset.mems").read_text() == "0"

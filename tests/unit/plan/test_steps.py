@@ -1,0 +1,230 @@
+import os
+
+import pytest
+
+from labkit.errors import LabkitError, StepError
+from labkit.linux import kernel
+from labkit.plan import mounts, parent, process
+from labkit.plan.plan import Plan
+from labkit.plan.step import STEPS, Scene, decode
+
+
+class Recorder:
+    """Stands for labkit.linux.kernel: notes each call, and gives a descriptor of the null device for one of a mount."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        assert hasattr(kernel, name)
+
+        def call(*arguments):
+            self.calls.append((name, *arguments))
+            return os.open("/dev/null", os.O_RDONLY) if name in OPENING else 0
+
+        return call
+
+    @property
+    def names(self):
+        return [call[0] for call in self.calls]
+
+
+OPENING = ("open_tree", "fsmount", "openat2", "open_or_make")
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = Scene(Recorder())
+    made.root = os.open(tmp_path, os.O_PATH)
+    yield made
+    if made.root >= 0:
+        os.close(made.root)
+
+
+def sample(kind):
+    """A step of this kind, with a plain value for each field."""
+    return kind(*[f"/{name}" for name in kind.__slots__])
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_every_step_survives_the_way_to_another_process(name):
+    step = sample(STEPS[name])
+    assert decode(step.encode()) == step
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_every_step_says_what_it_calls_and_why(name):
+    step = STEPS[name]
+    assert step.call
+    assert sample(step).why
+
+
+def test_a_filesystem_is_configured_then_its_place_resolved_then_attached(scene):
+    mounts.MountFilesystem(8, "/proc", "proc", ("hidepid=2",), "proc").apply(scene)
+    assert scene.kernel.names == ["fsmount", "open_or_make", "move_mount"]
+    assert scene.kernel.calls[0] == ("fsmount", "proc", ("hidepid=2",), 8, "proc")
+    assert scene.kernel.calls[1][1:] == (scene.root, "/proc", True)
+
+
+def test_a_bind_mount_has_its_attributes_before_it_can_be_seen(scene, tmp_path):
+    mounts.BindMount(1, True, "/x", True, 0, str(tmp_path)).apply(scene)
+    assert scene.kernel.names == ["open_tree", "mount_setattr", "open_or_make", "move_mount"]
+
+
+def test_a_file_is_masked_by_the_containers_null_device_only(scene):
+    mounts.MaskPath("/proc/kcore").apply(scene)
+    assert scene.kernel.names == ["openat2", "openat2", "open_tree", "move_mount"]
+    assert scene.kernel.calls[1][2] == "/dev/null"
+
+
+def test_a_null_device_that_is_another_file_masks_nothing(scene, tmp_path):
+    (tmp_path / "secret").touch()
+
+    def another_file(root, path):
+        return os.open(tmp_path / "secret", os.O_RDONLY)
+
+    scene.kernel.openat2 = another_file
+    with pytest.raises(OSError, match="not the null device"):
+        mounts.MaskPath("/proc/kcore").apply(scene)
+    assert "move_mount" not in scene.kernel.names
+
+
+@pytest.mark.parametrize("step", [mounts.MaskPath("/proc/none"), mounts.ReadonlyPath("/proc/none")])
+def test_a_path_that_is_not_there_needs_no_cover(scene, step):
+    def missing(root, path):
+        raise FileNotFoundError(2, "no", path)
+
+    scene.kernel.openat2 = missing
+    step.apply(scene)
+    assert scene.kernel.names == []
+
+
+def test_pivot_root_lets_go_of_the_old_root(scene, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mounts.PivotRoot().apply(scene)
+    assert scene.kernel.names == ["pivot_root", "umount2"]
+    assert scene.root == -1
+    assert os.getcwd() == "/"
+
+
+def test_no_step_on_the_file_tree_leaves_a_descriptor_open(scene, tmp_path):
+    before = set(os.listdir("/proc/self/fd"))
+    for step in (
+        mounts.MountFilesystem(0, "/proc", "proc", (), "proc"),
+        mounts.BindMount(1, False, "/x", False, 0, str(tmp_path)),
+        mounts.MaskPath("/proc/kcore"),
+        mounts.ReadonlyPath("/proc/sys"),
+        mounts.RemountReadonly("/"),
+    ):
+        step.apply(scene)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_setting_the_user_keeps_capabilities_over_it(scene):
+    mask = os.umask(0)
+    process.SetUser(5, (6,), 7, mask).apply(scene)
+    os.umask(mask)
+    assert scene.kernel.calls == [("keep_capabilities",), ("set_user", 7, 5, (6,))]
+
+
+def test_ambient_capabilities_are_raised_after_the_sets_they_depend_on(scene):
+    process.SetCapabilities(1, 3, 1, 3).apply(scene)
+    assert scene.kernel.calls == [("capset", 3, 3, 1), ("set_ambient", 1)]
+
+
+def test_a_process_moves_itself_into_its_cgroup(scene):
+    process.JoinCgroup("/cg/x").apply(scene)
+    assert scene.kernel.calls == [("write_file", "/cg/x/tasks", "0")]
+
+
+@pytest.mark.parametrize(
+    ("deny", "files"),
+    [(True, ["uid_map", "setgroups", "gid_map"]), (False, ["uid_map", "gid_map"])],
+)
+def test_setgroups_is_denied_before_the_gid_map_where_it_must_be(scene, deny, files):
+    scene.pid = 77
+    parent.WriteIdMaps(deny, "0 1 1", "0 1 1").apply(scene)
+    assert [call[1] for call in scene.kernel.calls] == [f"/proc/77/{name}" for name in files]
+
+
+def test_a_missing_command_is_127_and_looked_for_along_the_path(scene):
+    with pytest.raises(StepError, match="nothing-so-named: command not found") as caught:
+        process.Execute(("nothing-so-named",), ("PATH=/nowhere:/bin",)).apply(scene)
+    assert caught.value.exit_status == 127
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda place: place.mkdir(), "is a folder"),
+        (lambda place: place.write_text("echo"), "Permission denied"),
+        (lambda place: (place.write_text("\0"), place.chmod(0o755)), "not a program"),
+        (lambda place: place.symlink_to(place), "symbolic link"),
+    ],
+)
+def test_a_command_that_cannot_be_executed_is_126(scene, tmp_path, make, word):
+    place = tmp_path / "command"
+    make(place)
+    with pytest.raises(StepError, match=word) as caught:
+        process.Execute((str(place),), ()).apply(scene)
+    assert caught.value.exit_status == 126
+    assert caught.value.hint
+
+
+def test_a_missing_interpreter_is_named_as_such(scene, tmp_path):
+    place = tmp_path / "script"
+    place.write_text("#!/no/such/interpreter\n")
+    place.chmod(0o755)
+    with pytest.raises(StepError) as caught:
+        process.Execute((str(place),), ()).apply(scene)
+    assert caught.value.exit_status == 127
+    assert "interpreter" in caught.value.hint
+
+
+def test_arguments_that_are_too_large_are_named_as_such(scene):
+    with pytest.raises(StepError) as caught:
+        process.Execute(("/bin/true", "x" * 200_000), ()).apply(scene)
+    assert "too large" in caught.value.hint
+
+
+def plan():
+    return Plan(
+        "abc",
+        ("mount", "pid"),
+        (parent.MakeStateFolder("version 1\n", "/run/x/abc"), parent.MakeCgroup("/cg/x")),
+        (),
+        (mounts.PrivateMounts(), mounts.UseRoot("/image"), process.Execute(("sh", "-c", "true"), ())),
+        ("a note",),
+    )
+
+
+def test_a_plan_survives_the_way_to_another_process():
+    again = Plan.decode(plan().encode())
+    assert again.encode() == plan().encode()
+    assert again.child == plan().child
+
+
+def test_explain_names_each_step_in_order_with_its_call_and_reason():
+    text = plan().explain()
+    places = [text.index(name) for name in ("MakeStateFolder", "MakeCgroup", "Clone", "PrivateMounts", "Execute")]
+    assert places == sorted(places)
+    assert "clone3" in text
+    assert "mount, pid" in text
+    assert "mount(MS_REC|MS_PRIVATE)  # no mount made" in text
+    assert text.endswith("note: a note")
+
+
+def test_a_step_can_be_left_out():
+    assert "PrivateMounts" not in plan().without(["PrivateMounts"]).step_names()
+
+
+def test_an_unknown_step_is_refused_with_the_known_ones():
+    with pytest.raises(LabkitError, match="NoStep") as caught:
+        plan().without(["NoStep"])
+    assert "PrivateMounts" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["Execute", "UseRoot", "MakeStateFolder"])
+def test_what_makes_the_container_cannot_be_left_out(name):
+    with pytest.raises(LabkitError, match="cannot be left out"):
+        plan().without([name])
