@@ -55,7 +55,8 @@ def _bench(folder: str, rounds: int) -> int:
     print(table(observations))
     for runtime, reason in unavailable(observations):
         print(f"{runtime}: not available: {reason}")
-    return 0 if all([_met(observations, *target) for target in TARGETS]) else 1
+    met = [_met(observations, *target) for target in TARGETS]
+    return 0 if all(met) else 1
 
 
 def table(observations: pd.DataFrame) -> str:
