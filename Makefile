@@ -49,8 +49,9 @@ $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "labkit needs Python 3.11 or newer: sudo apt-get install python3 python3-venv"; exit 1; }
 	@mkdir -p .setup
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh .setup.sh python3-venv
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "Installing the Python packages into .venv; this takes a minute or two" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 clean:

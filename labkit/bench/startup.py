@@ -32,9 +32,9 @@ def measure(
 ) -> None:
     """Run the trials that `run` does not have yet, in a process of their own, and add them to it.
 
-    `runtimes` are labels of LABELS (by default those of STUDY); one that is not available is recorded as such. `progress` is
-    called with (trials done, trials in all, what comes next). Raises LabkitError when nothing can be measured; a
-    trial that fails is recorded, and the run goes on.
+    `runtimes` are labels of LABELS (by default those of STUDY); one that is not available is recorded as such.
+    `progress` is called with (trials done, trials in all, what comes next). Raises LabkitError when nothing can be
+    measured; a trial that fails is recorded, and the run goes on.
     """
     labels = STUDY if runtimes is None else tuple(runtimes)
     unknown = [label for label in labels if label not in LABELS]

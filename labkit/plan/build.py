@@ -20,6 +20,13 @@ from labkit.spec.model import CapabilitySets, IdMapping, Mount, Spec
 # An annotation because config.json has no word for it: the root is an image that must stay as it is.
 OVERLAY_ANNOTATION = "dev.labkit.root.overlay"
 
+_CLONE_HINTS = {
+    errno.EMFILE: "too many open files: raise the limit with ulimit -n, or run fewer containers at once",
+    errno.EAGAIN: "too many processes: see ulimit -u, and pids.max of the caller's own cgroup",
+    errno.ENOSPC: "too many namespaces; see: sysctl user",
+    errno.ENOMEM: "the host, or the caller's own cgroup, is out of memory",
+}
+
 # What the child waits for, in the words of both AwaitParent and Release.
 IDS_MAPPED = "its ids are mapped"
 
@@ -262,4 +269,5 @@ def explain_clone_error(error: OSError, rootless: bool) -> LabkitError:
         )
     if error.errno == errno.EPERM:
         return LabkitError("namespaces need CAP_SYS_ADMIN", "run as root, or let labkit make a user namespace")
-    return LabkitError(f"the kernel refuses to clone the container's process: {error.strerror}", "labkit doctor")
+    advice = _CLONE_HINTS.get(error.errno or 0, "labkit doctor shows what this kernel has")
+    return LabkitError(f"the kernel refuses to clone the container's process: {error.strerror}", advice)
