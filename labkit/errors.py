@@ -38,7 +38,9 @@ class SpecError(LabkitError):
     """A configuration breaks a rule of the OCI runtime specification; `pointer` is the JSON pointer to the place."""
 
     def __init__(self, pointer: str, rule: str, hint: str = "") -> None:
-        super().__init__(f"config.json#{pointer}: {rule}", hint)
+        super().__init__(
+            f"config.json#{pointer}: {rule}", hint or "the OCI runtime specification has the rules: config.md"
+        )
         self.pointer = pointer
 
 
@@ -46,6 +48,7 @@ class StepError(LabkitError):
     """A step of a container's plan failed; `step` is its name and `errno` the kernel's answer."""
 
     def __init__(self, step: str, errno: int, message: str, hint: str = "", exit_status: int | None = None) -> None:
+        hint = hint or "labkit explain, with the same options, shows what each step does"
         super().__init__(f"{step}: {message}", hint, exit_status)
         self.step = step
         self.errno = errno

@@ -42,12 +42,13 @@ def measure(
         raise LabkitError(f"unknown runtime {unknown[0]!r}", f"the runtimes are {', '.join(LABELS)}", 2)
     if min(warm_blocks, cold_blocks) < 0 or warm_blocks + cold_blocks == 0:
         raise LabkitError("nothing to measure: no warm and no cold blocks", "give at least one block")
-    run.begin()
     # A notebook's kernel has many threads and much memory; the worker has one thread, and nothing else to do.
     order = {"runtimes": labels, "warm_blocks": warm_blocks, "cold_blocks": cold_blocks, "seed": seed}
     argv = [sys.executable, "-m", "labkit.bench.worker", str(run.folder), json.dumps(order)]
+    pipe = subprocess.PIPE
+    # In a session of its own: a Ctrl-C reaches it once, through this process.
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     ) as worker:
         assert worker.stdout is not None
         assert worker.stderr is not None

@@ -3,6 +3,7 @@
     FOLDER/run.json             schema version, the host's facts, each session of measuring
     FOLDER/trials/KEY.parquet   the rows of one trial (see COLUMNS)
     FOLDER/trials/KEY.log       what the runtime said, for a trial that failed
+    FOLDER/scratch-*/           what the trials run, while they run
 
 A trial is measured when its file exists, so that an interrupted run goes on where it stopped and loses nothing.
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,15 @@ class Run:
             )
         for left in (self.folder / "trials").glob("*.partial"):
             left.unlink()
+        for abandoned in self.folder.glob("scratch-*"):
+            shutil.rmtree(abandoned)
+
+    def scratch(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder for what the trials run, gone with its context; what a killed process left goes at the next begin.
+
+        Only one process may measure into a run at a time (see worker).
+        """
+        return tempfile.TemporaryDirectory(prefix="scratch-", dir=self.folder)
 
     def add_session(self, session: dict[str, Any]) -> None:
         """Record a session of measuring."""

@@ -53,6 +53,8 @@ def main(argv: list[str]) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Once: what follows is the removal of the sandbox, which a second signal must not cut short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -120,7 +122,7 @@ def _session(
     started, (stolen, ticks), load = _now(), facts.steal_ticks(), os.getloadavg()
     # Collections of garbage would fall into some trials and not into others.
     gc.disable()
-    with tempfile.TemporaryDirectory(prefix="labkit-startup-") as folder:
+    with run.scratch() as folder:
         place = startup.prepare(folder)
         try:
             if any(trial.condition == "warm" for trial in missing):

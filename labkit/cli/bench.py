@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 
 from labkit.errors import LabkitError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import pandas as pd
 
 USAGE = """usage: labkit bench [--rounds N] [--run DIR]
@@ -61,25 +62,27 @@ def _bench(folder: str, rounds: int) -> int:
 
 def table(observations: pd.DataFrame) -> str:
     """Median and ratios of the whole life, one line a runtime."""
-    from labkit.stats import RatioToBaseline
-
-    whole = observations[observations["metric"] == "whole_life"]
-    frames = {name: RatioToBaseline(name)(whole).set_index("runtime") for name in ("crun", "runc")}
-    present = [name for name in RUNTIMES if any(name in frame.index for frame in frames.values())]
+    to = {name: ratios(observations, name) for name in ("crun", "runc")}
+    present = [name for name in RUNTIMES if any(name in rows for rows in to.values())]
     if not present:
         raise LabkitError("neither crun nor runc could be measured", "labkit doctor says why")
     lines = [f"{'':<12} {'median':>9}  {'ratio to crun':<22} {'ratio to runc':<22}"]
     for name in present:
-        frame = next(frame for frame in frames.values() if name in frame.index)
-        cells = [_ratio(frames[baseline], name) for baseline in ("crun", "runc")]
-        lines.append(f"{name:<12} {1000 * frame.loc[name, 'median']:>6.2f} ms  {cells[0]:<22} {cells[1]:<22}".rstrip())
+        median = next(rows[name]["median"] for rows in to.values() if name in rows)
+        cells = [_ratio(rows[name]) if name in rows else "-" for rows in to.values()]
+        lines.append(f"{name:<12} {1000 * median:>6.2f} ms  {cells[0]:<22} {cells[1]:<22}".rstrip())
     return "\n".join(lines)
 
 
-def _ratio(frame: pd.DataFrame, name: str) -> str:
-    if name not in frame.index:
-        return "-"
-    row = frame.loc[name]
+def ratios(observations: pd.DataFrame, baseline: str) -> dict[str, dict[str, Any]]:
+    """By runtime: median in seconds, ratio to `baseline` and its interval `low` to `high`, for the whole life."""
+    from labkit.stats import RatioToBaseline
+
+    frame = RatioToBaseline(baseline)(observations[observations["metric"] == "whole_life"])
+    return {str(row["runtime"]): {str(name): row[name] for name in row} for row in frame.to_dict("records")}
+
+
+def _ratio(row: dict[str, Any]) -> str:
     return f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
@@ -90,13 +93,10 @@ def unavailable(observations: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _met(observations: pd.DataFrame, runtime: str, baseline: str, largest: float) -> bool:
-    from labkit.stats import RatioToBaseline
-
-    whole = observations[observations["metric"] == "whole_life"]
-    frame = RatioToBaseline(baseline)(whole).set_index("runtime")
-    if runtime not in frame.index:
-        print(f"target {runtime} <= {largest} x {baseline}: not measured", file=sys.stderr)
+    rows = ratios(observations, baseline)
+    if runtime not in rows:
+        print(f"target {runtime} <= {largest} x {baseline}: not measured")
         return True
-    ratio = float(frame.loc[runtime, "ratio"])
+    ratio = rows[runtime]["ratio"]
     print(f"target {runtime} <= {largest} x {baseline}: {ratio:.2f}, {'met' if ratio <= largest else 'MISSED'}")
-    return ratio <= largest
+    return bool(ratio <= largest)

@@ -8,6 +8,7 @@ import os
 import select
 import threading
 from _socket import socket
+from contextlib import suppress
 
 from labkit.engine import sync
 from labkit.engine.hint import hint
@@ -116,10 +117,20 @@ class Running:
 
     def close(self) -> None:
         """Close the descriptors; a container that still runs is killed by the spawner."""
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-            self.pidfd = -1
+        # Forgotten before it is closed: an interrupt between the two must not close the number twice.
+        pidfd, self.pidfd = self.pidfd, -1
+        if pidfd >= 0:
+            os.close(pidfd)
+        if self.status is not None and self.reply.fileno() >= 0:
+            # The end of file says that the spawner, too, has closed all it held for this container.
+            with suppress(sync.Dead):
+                self._next()
         self.reply.close()
+
+    def __del__(self) -> None:
+        # One that was dropped, or interrupted before anybody had it, or even before it had its socket.
+        if hasattr(self, "reply"):
+            self.close()
 
     def _next(self) -> tuple[tuple[Any, ...], list[int]]:
         message, descriptors = sync.receive(self.reply)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _signal
 import gc
+import os
 import select
 
 from labkit.engine.parent import life
@@ -14,6 +15,8 @@ from labkit.plan.plan import Plan
 _FORWARDED = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM USR1 USR2 ALRM CONT WINCH".split())
 # What PID 1 of a namespace does not handle is dropped, where any other process would die of it (pid_namespaces(7)).
 _FATAL = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM ALRM USR1 USR2".split())
+
+_KEYBOARD = (_signal.SIGINT, _signal.SIGQUIT)
 
 
 class _Interrupted(Exception):
@@ -43,6 +46,10 @@ def run(plan: Plan) -> int:
             if number in _FATAL and not _handles(pid, number):
                 killed_by.append(number)
                 number = _signal.SIGKILL
+            elif number in _KEYBOARD and os.getpgid(pid) == pid:
+                # As a terminal does, which the container has not: to the program and what it runs in front.
+                os.killpg(pid, number)
+                return
             kernel.pidfd_send_signal(pidfd, number)
         except (ProcessLookupError, FileNotFoundError):
             pass  # It ended at this moment; its status says how.

@@ -109,6 +109,7 @@ def _proceed(one: Life, woken_by: int, poll: select.epoll, lives: dict[int, Life
         _tell(one, ("failed", "", error.errno or 0, text, hint("", error.errno), 125))
     poll.unregister(one.reply.fileno())
     del lives[one.reply.fileno()]
+    # Last: its end of file tells the client that nothing is held for this container any more.
     one.reply.close()
 
 

@@ -1,9 +1,7 @@
 """One command, seen from outside, from inside, and from inside with one kind of namespace left out."""
 
 import os
-import stat
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import CDLL, c_int, get_errno
@@ -70,30 +68,12 @@ def look(kind: str, rootfs: str | os.PathLike[str]) -> list[Seen]:
     chosen = LOOKS[kind]
     script = f"readlink /proc/self/ns/{chosen.entry}; {chosen.command}"
     own = tuple(dict.fromkeys((*ALWAYS, kind)))
-    with _reachable(kind, Path(rootfs)) as place:
-        seen = [_outside(script, place)]
-        if chosen.sharable:
-            without = [name for name in own if name != kind]
-            seen.append(_inside(f"inside, sharing the host's {kind} namespace", script, place, without, {}))
-        seen.append(_inside(f"inside, with its own {kind} namespace", script, place, own, chosen.offsets))
+    seen = [_outside(script, rootfs)]
+    if chosen.sharable:
+        without = [name for name in own if name != kind]
+        seen.append(_inside(f"inside, sharing the host's {kind} namespace", script, rootfs, without, {}))
+    seen.append(_inside(f"inside, with its own {kind} namespace", script, rootfs, own, chosen.offsets))
     return seen
-
-
-@contextmanager
-def _reachable(kind: str, rootfs: Path) -> Iterator[Path]:
-    """Yield the image, or for `user` a copy of it if it is below a folder, such as /root, that only root may enter.
-
-    Root of a user namespace is an ordinary user to the host's files, and could not reach its own root filesystem.
-    """
-    closed = [folder for folder in rootfs.resolve().parents if not folder.stat().st_mode & stat.S_IXOTH]
-    if kind != "user" or os.geteuid() != 0 or not closed:
-        yield rootfs
-        return
-    with tempfile.TemporaryDirectory(prefix="labkit-image-") as folder:
-        os.chmod(folder, 0o755)
-        # cp keeps hard links; shutil.copytree would make 260 files of busybox.
-        subprocess.run(["cp", "-a", rootfs, f"{folder}/rootfs"], check=True)
-        yield Path(folder, "rootfs")
 
 
 def _outside(script: str, rootfs: str | os.PathLike[str]) -> Seen:

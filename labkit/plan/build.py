@@ -77,6 +77,7 @@ def child_steps(
     if spec.process.oom_score_adj is not None:
         steps.append(process.SetOomScore(spec.process.oom_score_adj))
     if rootless:
+        steps.append(mounts.OpenRoot(spec.root.path))
         steps += [process.AwaitParent(IDS_MAPPED), process.BecomeRoot()]
     if spec.hostname or spec.domainname:
         steps.append(process.SetHostname(spec.domainname, spec.hostname))

@@ -28,6 +28,19 @@ class PrivateMounts(Step):
         scene.kernel.mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
+class OpenRoot(Step):
+    __slots__ = ("path",)
+    path: str
+    call = "open(O_PATH)"
+    why = "still with the caller's ids: the new ones may not search the folders above it, such as /root"
+
+    def describe(self) -> str:
+        return f"open {self.path}"
+
+    def apply(self, scene: Scene) -> None:
+        scene.root = _open_folder(self.path)
+
+
 class UseRoot(Step):
     __slots__ = ("path",)
     path: str
@@ -38,7 +51,7 @@ class UseRoot(Step):
         return f"bind {self.path} on itself and keep its descriptor as the root"
 
     def apply(self, scene: Scene) -> None:
-        place = _open_folder(self.path)
+        place = scene.root if scene.root >= 0 else _open_folder(self.path)
         try:
             scene.root = scene.kernel.open_tree(place)
             scene.kernel.move_mount(scene.root, place, self.path)
@@ -60,10 +73,10 @@ class OverlayRoot(Step):
     def apply(self, scene: Scene) -> None:
         kernel = scene.kernel
         # A missing image is reported as such, before overlayfs turns it into EINVAL.
-        image = _open_folder(self.lower)
-        # What separates layers, or options before Linux 6.5, stands in no path to a descriptor.
-        plain = not any(mark in self.lower for mark in ":,\\")
-        lower = self.lower if plain else f"/proc/self/fd/{image}"
+        image = scene.root if scene.root >= 0 else _open_folder(self.lower)
+        # A path to a descriptor has no folders above it that must be searchable, and none of the characters that
+        # separate layers, or options before Linux 6.5.
+        lower = f"/proc/self/fd/{image}"
         scratch = kernel.fsmount("tmpfs", ("mode=755",))
         kernel.mount_at(self.scratch, scratch)
         os.close(scratch)

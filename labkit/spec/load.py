@@ -73,8 +73,8 @@ def _decode(document: str) -> Any:
         value, end = make_scanner(_SETTINGS)(document, len(document) - len(document.lstrip(_BLANKS)))
         if not document[end:].strip(_BLANKS):
             return value
-    except (StopIteration, ValueError):
-        pass
+    except (StopIteration, ValueError, SystemError):
+        pass  # SystemError: without `json` in memory the scanner finds no JSONDecodeError to raise.
     import json
 
     # Here only to say what is wrong, in the words people know.

@@ -31,9 +31,6 @@ def read(container, controller_name, file):
 
 
 def test_too_much_memory_ends_in_a_kill(rootfs):
-    script = "head -c 200000000 /dev/zero | tail >/dev/null; echo $?"
-    result = Container(rootfs, ["sh", "-c", script], memory="32M").run(timeout=60)
-    assert result.text == "137\n"
     assert Container(rootfs, ["tail", "/dev/zero"], memory="32M").run(timeout=60).exit_status == 137
 
 

@@ -80,6 +80,7 @@ def test_sigkill_of_the_worker_keeps_what_was_measured(run):
     assert len(run.measured()) >= 8
     startup.measure(run, ("host", "runc"), warm_blocks=30, cold_blocks=0)
     assert len(run.observations()) == 120
+    assert list(run.folder.glob("scratch-*")) == []
 
 
 def test_a_runtime_that_is_missing_is_recorded_with_its_reason(run, monkeypatch, tmp_path):
