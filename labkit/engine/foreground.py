@@ -31,15 +31,16 @@ def run(plan: Plan) -> int:
     """
     process: list[int] = []
     killed_by: list[int] = []
+    early: list[int] = []
 
     def started(pid: int, pidfd: int) -> None:
         process.extend((pid, pidfd))
 
     def forward(number: int, _: object) -> None:
         if not process:
-            if number not in _FATAL:
-                return  # A resized window is no reason not to start.
-            killed_by.append(number)
+            if early or number not in _FATAL:
+                return  # The first is being dealt with; and a resized window is no reason not to start.
+            early.append(number)
             raise _Interrupted
         pid, pidfd = process
         try:
@@ -64,22 +65,36 @@ def run(plan: Plan) -> int:
         _signal.signal(number, forward)
     steps = life(plan, (0, 1, 2), started, kernel)
     try:
+        descriptor = next(steps)
         while True:
-            poll = select.poll()
-            poll.register(next(steps), select.POLLIN)
-            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, heard)
-            poll.poll()
+            try:
+                _signal.pthread_sigmask(_signal.SIG_UNBLOCK, heard)
+                _ready(descriptor, None)
+            except _Interrupted:
+                _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
+                # The program may run already, with the news of it not yet read: then it is for the program to handle.
+                while not process and _ready(descriptor, 0):
+                    descriptor = next(steps)
+                if not process:
+                    return 128 + early[0]
+                forward(early.pop(), None)
+                continue
             _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
+            descriptor = next(steps)
     except StopIteration as end:
         return 128 + killed_by[0] if killed_by else int(end.value)
-    except _Interrupted:
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
-        return 128 + killed_by[0]
     finally:
         steps.close()
         for number in heard:
             _signal.signal(number, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def _ready(descriptor: int, timeout: int | None) -> bool:
+    """Wait until the descriptor is readable, `timeout` milliseconds at most; whether it is."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout))
 
 
 def _handles(pid: int, number: int) -> bool:

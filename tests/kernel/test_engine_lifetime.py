@@ -61,7 +61,7 @@ def traces():
     """
     gc.collect()
     with open("/proc/self/mountinfo") as file:
-        mounts = file.read()
+        mounts = [line for line in file if MINE in line or "labkit-test-rootfs" in line]
     spawner = client._spawner.pid
     return {
         "descriptors": sorted(os.listdir("/proc/self/fd"), key=int),
