@@ -8,7 +8,7 @@ Rigorous Benchmarking in Reasonable Time (ISMM 2013).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -28,10 +28,10 @@ class Trial:
         return f"{self.experiment}-{self.condition}-{self.block:05d}-{self.runtime}"
 
 
-def blocks(experiment: str, condition: str, runtimes: Sequence[str], count: int, seed: int) -> list[Trial]:
-    """`count` blocks of all `runtimes`; the same arguments give the same order, and more blocks only add to it."""
+def blocks(experiment: str, condition: str, runtimes: Sequence[str], numbers: Iterable[int], seed: int) -> list[Trial]:
+    """The blocks of these numbers, each of all `runtimes`; the same arguments give the same order."""
     trials = []
-    for block in range(count):
+    for block in numbers:
         order = list(runtimes)
         random.Random(f"{seed} {experiment} {condition} {block}").shuffle(order)
         trials += [Trial(experiment, condition, block, position, runtime) for position, runtime in enumerate(order)]

@@ -30,7 +30,7 @@ def measure(
     seed: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Run the trials that `run` does not have yet, in a process of their own, and add them to it.
+    """Run blocks, in a process of their own, until `run` has as many complete ones as are asked for.
 
     `runtimes` are labels of LABELS (by default those of STUDY); one that is not available is recorded as such.
     `progress` is called with (trials done, trials in all, what comes next). Raises LabkitError when nothing can be
@@ -66,8 +66,9 @@ def measure(
         message, hint = json.loads(words.splitlines()[-1])
         raise LabkitError(message, hint)
     if worker.returncode:
-        last = words.strip().splitlines()
+        last = words.strip().splitlines() or ["no word why"]
+        how = f"was killed by signal {-worker.returncode}" if worker.returncode < 0 else f"ended: {last[-1]}"
         raise LabkitError(
-            f"the measuring process ended with status {worker.returncode}: {last[-1] if last else 'no word why'}",
+            f"the measuring process {how}",
             "what it had measured is kept; start again to go on",
         )

@@ -19,12 +19,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import pandas as pd
+
 from labkit.bench import cold, facts
 from labkit.bench.design import Trial, blocks
 from labkit.bench.startup import AGAIN, EXPERIMENT, USER_ERROR
 from labkit.bench.store import Run
 from labkit.errors import LabkitError
-from labkit.runtimes import Probe, Runtime, driver
+from labkit.runtimes import Probe, Runtime, driver, folder
 from labkit.runtimes.runc import runc
 from labkit.workloads import startup
 from labkit.workloads.measurement import Measurement
@@ -65,8 +67,8 @@ def tell(done: int, total: int, text: str) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold the host's lock on measuring: two measurements at once would measure each other."""
-    path = f"{tempfile.gettempdir()}/labkit-measuring-{os.geteuid()}.lock"
+    """Hold this user's lock on measuring: two measurements at once would measure each other."""
+    path = f"{folder.state('measuring')}/lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
@@ -93,17 +95,40 @@ def measure(run: Run, runtimes: list[str], warm_blocks: int, cold_blocks: int, s
     if not available:
         raise LabkitError("none of the runtimes is available here", "labkit doctor says why, and what to type")
     labels = [label for label in runtimes if label in available]
-    trials = blocks(EXPERIMENT, "warm", labels, warm_blocks, seed)
+    observations = run.observations()
+    _same_versions(observations, available)
+    trials = _lacking(observations, "warm", labels, warm_blocks, seed)
     if reason := cold.possible() if cold_blocks else "":
         tell(0, 0, f"no cold starts: {reason}")
     else:
-        trials += blocks(EXPERIMENT, "cold", labels, cold_blocks, seed)
-    there = run.measured()
-    missing = [trial for trial in trials if trial.key not in there]
-    if not missing:
-        tell(len(trials), len(trials), "all is measured")
-        return
-    _session(run, seed, trials, missing, available)
+        trials += _lacking(observations, "cold", labels, cold_blocks, seed)
+    if trials:
+        _session(run, seed, trials, available)
+    tell(len(trials), len(trials), "all is measured")
+
+
+def _same_versions(observations: pd.DataFrame, available: dict[str, tuple[Runtime, Probe]]) -> None:
+    """Raise LabkitError when a runtime is not what it was when the run began: one run compares one version of each."""
+    measured = observations[observations["status"] != "unavailable"]
+    for label, (_, probe) in available.items():
+        others = set(measured.loc[measured["runtime"] == label, "version"]) - {probe.version}
+        if others:
+            raise LabkitError(
+                f"{label} was {others.pop()} in this run and is {probe.version} now", "begin another: --fresh, or --run"
+            )
+
+
+def _lacking(observations: pd.DataFrame, condition: str, labels: list[str], wanted: int, seed: int) -> list[Trial]:
+    """New blocks, as many as complete ones are lacking.
+
+    A block that was cut short, or lacks a runtime that has come since, stays as it is: its missing trials would meet
+    another state of the machine than those that are there.
+    """
+    rows = observations[(observations["experiment"] == EXPERIMENT) & (observations["condition"] == condition)]
+    there = rows.groupby("block")["runtime"].agg(set)
+    complete = sum(set(labels) <= runtimes for runtimes in there)
+    first = int(rows["block"].max()) + 1 if len(rows) else 0
+    return blocks(EXPERIMENT, condition, labels, range(first, first + max(0, wanted - complete)), seed)
 
 
 def _note_unavailable(run: Run, runtime: Runtime, probe: Probe) -> None:
@@ -116,19 +141,16 @@ def _note_unavailable(run: Run, runtime: Runtime, probe: Probe) -> None:
     _add_without_value(run, key, trial, runtime, probe, "unavailable", probe.reason)
 
 
-def _session(
-    run: Run, seed: int, trials: list[Trial], missing: list[Trial], available: dict[str, tuple[Runtime, Probe]]
-) -> None:
+def _session(run: Run, seed: int, trials: list[Trial], available: dict[str, tuple[Runtime, Probe]]) -> None:
     started, (stolen, ticks), load = _now(), facts.steal_ticks(), os.getloadavg()
     # Collections of garbage would fall into some trials and not into others.
     gc.disable()
-    with run.scratch() as folder:
-        place = startup.prepare(folder)
+    with run.scratch() as scratch:
+        place = startup.prepare(scratch)
         try:
-            if any(trial.condition == "warm" for trial in missing):
-                _warm_up(available, place)
-            for trial in missing:
-                done = len(trials) - len(missing) + missing.index(trial)
+            # For cold trials too: what a driver reads only once is then not read while one is timed.
+            _warm_up(available, place)
+            for done, trial in enumerate(trials):
                 tell(done, len(trials), f"{trial.runtime}, {trial.condition}")
                 run_trial(run, trial, *available[trial.runtime], place)
         finally:
@@ -137,7 +159,7 @@ def _session(
                 {
                     "experiment": EXPERIMENT,
                     "seed": seed,
-                    "trials": len(missing),
+                    "trials": len(trials),
                     "started": started.isoformat(timespec="seconds"),
                     "ended": _now().isoformat(timespec="seconds"),
                     "load_before": list(load),
@@ -145,7 +167,6 @@ def _session(
                     "steal_percent": 100 * (later_stolen - stolen) / max(1, later_ticks - ticks),
                 }
             )
-    tell(len(trials), len(trials), "all is measured")
 
 
 def _warm_up(available: dict[str, tuple[Runtime, Probe]], place: str) -> None:

@@ -51,6 +51,9 @@ def _status(arguments: list[str]) -> int:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_status
+    except _Terminated as terminated:
+        print("labkit: terminated", file=sys.stderr)
+        return 128 + int(terminated.args[0])
     except KeyboardInterrupt:
         print("labkit: interrupted", file=sys.stderr)
         return 130
@@ -87,8 +90,26 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if verb not in _verbs():
         raise UsageError(f"{verb!r} is not a labkit command", f"the commands are {', '.join(_verbs())}")
+    if verb != "run":
+        _heed_signals()
     module = __import__(f"labkit.cli.{verb}", fromlist=["main"])
     return int(module.main(arguments[1:]))
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, with its number: a closed terminal is an end as orderly as a Ctrl-C."""
+
+
+def _heed_signals() -> None:
+    import signal
+
+    def terminate(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise _Terminated(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, terminate)
 
 
 def _verbs() -> list[str]:

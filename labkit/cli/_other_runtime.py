@@ -1,4 +1,11 @@
-"""`labkit run --runtime NAME`: the same request, given to another runtime as an OCI bundle."""
+"""`labkit run --runtime NAME`: the same request, given to another runtime as an OCI bundle.
+
+The bundle and the record of who runs it are in one folder below the user's runtime folder, so that `labkit gc` finds
+what a killed `labkit run` has left:
+
+    …/labkit/others/ID/config.json     the bundle
+    …/labkit/others/ID/owner           the runtime's name, and the pid and start time of the labkit that asked for it
+"""
 
 from __future__ import annotations
 
@@ -7,18 +14,20 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from types import FrameType
 
 from labkit.cli._request import Request
-from labkit.engine.state import new_id
+from labkit.engine.state import alive, check_id, new_id
 from labkit.errors import LabkitError
 from labkit.linux.mount import MS_PRIVATE, MS_REC, fsmount, mount, mount_at
 from labkit.linux.namespaces import CLONE_NEWNS, setns, unshare
+from labkit.linux.process import read_file
 from labkit.plan.build import OVERLAY_ANNOTATION
-from labkit.runtimes import driver
+from labkit.plan.parent import start_time
+from labkit.runtimes import cgroup, driver, folder
 from labkit.runtimes.bundle import OCI_VERSION, write
+from labkit.runtimes.host import locate
 from labkit.spec.model import Spec
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -32,25 +41,58 @@ def run(request: Request) -> int:
     """Run the request in the foreground; returns the command's exit status, 128 + n after a signal n."""
     if request.lists["without"]:
         raise LabkitError("--without leaves out a step of labkit's own engine", "leave out --runtime", 2)
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        return _run(request)
+    except _Interrupted as interrupted:
+        return 128 + int(interrupted.args[0])
+
+
+def _run(request: Request) -> int:
     runtime = driver(request.runtime)
     spec = request.spec()
     spec.oci_version = OCI_VERSION
-    id = request.values.get("id") or new_id()
-    for number in _SIGNALS:
-        signal.signal(number, _interrupt)
-    folder = tempfile.mkdtemp(prefix="labkit-run-")
+    if not os.path.isdir(spec.root.path):
+        hint = "give an existing folder with --rootfs, or an image with --image"
+        raise LabkitError(f"root filesystem {spec.root.path}: no such folder", hint)
+    # Each runtime has its own words, and its own exit status, for a command that is not there.
+    locate(spec.root.path, spec.process.args[0], spec.process.env)
+    id = check_id(request.values.get("id") or new_id())
+    place = f"{folder.state('others')}/{id}"
     try:
-        os.chmod(folder, 0o755)
-        with _writable_root(spec, folder):
-            sandbox = runtime.start(write(folder, spec), id, (0, 1, 2))
+        os.mkdir(place, 0o755)
+    except FileExistsError:
+        raise LabkitError(f"a container with the id {id!r} exists", "choose another --id, or: labkit gc") from None
+    try:
+        with open(f"{place}/owner", "w", encoding="ascii") as file:
+            file.write(f"{runtime.name} {os.getpid()} {start_time(read_file('/proc/self/stat'))}")
+        with _writable_root(spec, place):
+            sandbox = runtime.start(write(place, spec), id, (0, 1, 2))
             try:
                 return sandbox.wait(None)
             finally:
                 sandbox.delete()
-    except _Interrupted as interrupted:
-        return 128 + int(interrupted.args[0])
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(place)
+
+
+def collect_garbage() -> list[str]:
+    """Remove what other runtimes' containers have left whose `labkit run` is dead; returns their ids."""
+    removed = []
+    for id in sorted(os.listdir(folder.state("others"))):
+        place = f"{folder.state('others')}/{id}"
+        # Without a record nothing was started: it was killed between making the folder and writing it.
+        record = read_file(f"{place}/owner").split() if os.path.exists(f"{place}/owner") else []
+        if len(record) == 3:
+            name, pid, start = record
+            if alive(pid, start):
+                continue
+            driver(name).remove(id)
+        cgroup.remove(id)
+        shutil.rmtree(place)
+        removed.append(id)
+    return removed
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -61,7 +103,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _writable_root(spec: Spec, folder: str) -> Iterator[None]:
+def _writable_root(spec: Spec, place: str) -> Iterator[None]:
     """Lay a tmpfs over the image, as labkit's own engine does, so that no runtime ever writes to it.
 
     It is mounted in a mount namespace of this process alone, with which it ends. An ordinary user has none: there the
@@ -80,7 +122,7 @@ def _writable_root(spec: Spec, folder: str) -> Iterator[None]:
     unshare(CLONE_NEWNS)
     try:
         mount(None, "/", None, MS_REC | MS_PRIVATE)
-        scratch = f"{folder}/overlay"
+        scratch = f"{place}/overlay"
         os.mkdir(scratch)
         _attach(scratch, fsmount("tmpfs", ("mode=755",)))
         for name in ("upper", "work", "root"):

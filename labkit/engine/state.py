@@ -16,6 +16,7 @@ import os
 
 from labkit.engine.hint import hint
 from labkit.errors import LabkitError
+from labkit.linux.process import read_file
 from labkit.plan.parent import remove_cgroup, remove_empty_cgroup, remove_state, start_time
 from labkit.plan.step import Scene
 
@@ -81,7 +82,7 @@ def collect_garbage() -> list[str]:
             pid = id.rpartition(".")[2]
             if os.path.exists(f"/proc/{pid}"):
                 continue
-        if owner is not None and _alive(scene, *owner):
+        if owner is not None and alive(*owner):
             continue
         for line in text.splitlines()[::-1]:
             key, _, value = line.partition(" ")
@@ -95,9 +96,10 @@ def collect_garbage() -> list[str]:
     return removed
 
 
-def _alive(scene: Scene, pid: str, start: str) -> bool:
+def alive(pid: str, start: str) -> bool:
+    """Whether the process `pid` that began at the tick `start` still runs."""
     try:
-        stat = scene.kernel.read_file(f"/proc/{pid}/stat")
+        stat = read_file(f"/proc/{pid}/stat")
         # A zombie is dead too: it waits for its parent only.
         return str(start_time(stat)) == start and stat.rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):

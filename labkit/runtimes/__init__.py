@@ -26,11 +26,16 @@ COMPARED = ("bwrap",)
 def driver(name: str) -> Runtime:
     """The driver of the runtime `name`; `runsc` alone means its first platform that works here.
 
-    Raises LabkitError for a name that is none.
+    Raises LabkitError for a name that is none, and for `runsc` when no platform works.
     """
     if name == "runsc":
-        found = [runtime for platform in PLATFORMS if (runtime := Runsc(platform)).probe().available]
-        return found[0] if found else Runsc("systrap")
+        reasons = []
+        for platform in PLATFORMS:
+            probe = Runsc(platform).probe()
+            if probe.available:
+                return Runsc(platform)
+            reasons.append(probe)
+        raise LabkitError(f"runsc does not work here: {reasons[-1].reason}", reasons[-1].remedy)
     if name.startswith("runsc-") and name in NAMES:
         return Runsc(name.removeprefix("runsc-"))
     simple: dict[str, Callable[[], Runtime]] = {

@@ -41,6 +41,9 @@ def spec(rootfs: str, args: tuple[str, ...]) -> Spec:
         made.linux.uid_mappings = (IdMapping(host_id=os.geteuid(), size=1),)
         made.linux.gid_mappings = (IdMapping(host_id=os.getegid(), size=1),)
         made.mounts = tuple(mount for mount in made.mounts if mount.kind != "cgroup")
+        for mount in made.mounts:
+            # The terminals' group is not in the map.
+            mount.options = tuple(option for option in mount.options if not option.startswith("gid="))
     return made
 
 

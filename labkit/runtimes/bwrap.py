@@ -60,7 +60,10 @@ class Bwrap:
             asked, pid = spawn(path, argv, dict(os.environ), stdio)
         finally:
             os.close(descriptor)
-        return ProcessSandbox(asked, pid, lambda: None)
+        return ProcessSandbox(asked, pid, lambda: self.remove(id))
+
+    def remove(self, id: str) -> None:
+        """Nothing: its sandbox ends with the process that asked for it (--die-with-parent)."""
 
     def cool(self) -> None:
         """Nothing is kept between two sandboxes that another runtime would not read from its bundle."""

@@ -10,6 +10,7 @@ import sys
 import labkit
 from labkit.errors import LabkitError
 from labkit.runtimes import cgroup
+from labkit.runtimes.labkit import flags
 from labkit.runtimes.process import ProcessSandbox, spawn
 from labkit.runtimes.protocol import Probe
 from labkit.runtimes.trial_run import try_out
@@ -24,7 +25,7 @@ class LabkitCli:
     def probe(self) -> Probe:
         """See Runtime.probe."""
         reason = try_out(self)
-        return Probe(not reason, labkit.__version__, reason, "" if not reason else "labkit run --help")
+        return Probe(not reason, labkit.__version__, reason, "labkit run --help" if reason else "", flags())
 
     def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> ProcessSandbox:
         """See Runtime.start."""
@@ -48,5 +49,5 @@ def program() -> str:
     beside = os.path.join(os.path.dirname(sys.executable), "labkit")
     found = beside if os.access(beside, os.X_OK) else shutil.which("labkit")
     if found is None:
-        raise LabkitError("the labkit command is not installed", "pip install labkit", 127)
+        raise LabkitError("the labkit command is not installed", "pip install . in the checkout", 127)
     return found

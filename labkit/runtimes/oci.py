@@ -9,6 +9,7 @@ import subprocess
 
 from labkit.errors import LabkitError
 from labkit.runtimes import cgroup
+from labkit.runtimes.folder import state
 from labkit.runtimes.process import ProcessSandbox, spawn
 from labkit.runtimes.protocol import Probe
 from labkit.runtimes.trial_run import try_out
@@ -19,7 +20,7 @@ _COMMAND_DEADLINE = 20.0
 class OciRuntime:
     """The driver of one such program; its few differences are parameters or a subclass.
 
-    `package` is what apt calls it; `state` a folder for the runtime's own state, when it takes `--root`.
+    `package` is what apt calls it; `flags` come before every verb.
     """
 
     def __init__(
@@ -45,7 +46,12 @@ class OciRuntime:
             reason = try_out(self)
         except LabkitError as error:
             return Probe(False, reason=error.message, remedy=error.hint)
-        return Probe(not reason, version, reason, "" if not reason else f"see: {self.program} --help", self.facts())
+        return Probe(not reason, version, reason, self.remedy if reason else "", self.facts())
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a runtime that is installed and does not work."""
+        return f"its own words say why; see what it lacks with: {self.program} --debug run …"
 
     def facts(self) -> tuple[str, ...]:
         """What belongs to every figure measured with it; known once it was tried out."""
@@ -72,11 +78,11 @@ class OciRuntime:
         return ProcessSandbox(asked, pid, lambda: self.remove(id))
 
     def command(self) -> list[str]:
-        """The program by its path, with the flags that come before a verb."""
+        """The program by its path, with the flags that come before a verb; its state is apart from other users' of it."""
         path = self.path()
         if path is None:
             raise LabkitError(f"{self.program} is not installed", f"sudo apt-get install {self.package}", 127)
-        return [path, *self.flags]
+        return [path, *self.flags, "--root", state(self.program)]
 
     def spawn(self, argv: list[str], stdio: tuple[int, int, int]) -> tuple[int, int]:
         """Start the runtime; a subclass may do it from another namespace."""

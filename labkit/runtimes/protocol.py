@@ -59,6 +59,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def remove(self, id: str) -> None:
+        """Remove what is left of the sandbox `id`, whoever made it; nothing happens when there is nothing."""
+        ...
+
     def cool(self) -> None:
         """Forget what is kept between two sandboxes, so that the next start is as the first one."""
         ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 
 from labkit.errors import LabkitError
 from labkit.runtimes.oci import OciRuntime
@@ -21,7 +20,6 @@ class Runsc(OciRuntime):
         flags = (f"--platform={platform}", "--network=none")
         super().__init__(f"runsc-{platform}", "runsc", "runsc", flags, f"platform={platform}, network=none")
         self.platform = platform
-        self._state: tempfile.TemporaryDirectory[str] | None = None
 
     def probe(self) -> Probe:
         """See Runtime.probe; a platform that this build does not have is told from one that does not work here."""
@@ -39,11 +37,15 @@ class Runsc(OciRuntime):
         return super().probe()
 
     def command(self) -> list[str]:
-        """See OciRuntime.command; state goes to a folder of this driver's own, which ends with it."""
-        if self._state is None:
-            self._state = tempfile.TemporaryDirectory(prefix="labkit-runsc-")
+        """See OciRuntime.command."""
         rootless = () if os.geteuid() == 0 else ("--rootless",)
-        return [*super().command(), *rootless, "--root", self._state.name]
+        return [*super().command(), *rootless]
+
+    @property
+    def remedy(self) -> str:
+        """See OciRuntime.remedy."""
+        others = ", ".join(f"runsc-{platform}" for platform in PLATFORMS if platform != self.platform)
+        return f"another platform may work: {others}"
 
     def remove(self, id: str) -> None:
         """See OciRuntime.remove; a sandbox that hangs while it starts holds a lock, for which `delete` would wait."""

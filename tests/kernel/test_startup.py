@@ -63,7 +63,8 @@ def test_a_killed_run_loses_nothing_and_leaves_nothing(run):
     before = run.observations()
     startup.measure(run, RUNTIMES, warm_blocks=10, cold_blocks=0)
     after = run.observations()
-    assert len(after) == 10 * len(RUNTIMES) * 2
+    complete = after.groupby("block")["runtime"].nunique() == len(RUNTIMES)
+    assert complete.sum() == 10
     merged = after.merge(before, on=["runtime", "block", "metric", "value"])
     assert len(merged) == len(before)
 
@@ -78,8 +79,10 @@ def test_sigkill_of_the_worker_keeps_what_was_measured(run):
                 worker.send_signal(signal.SIGKILL)
     assert worker.returncode == -signal.SIGKILL
     assert len(run.measured()) >= 8
+    before = run.measured()
     startup.measure(run, ("host", "runc"), warm_blocks=30, cold_blocks=0)
-    assert len(run.observations()) == 120
+    assert before <= run.measured()
+    assert (run.observations().groupby("block")["runtime"].nunique() == 2).sum() == 30
     assert list(run.folder.glob("scratch-*")) == []
 
 
@@ -111,6 +114,25 @@ def test_a_failing_trial_is_recorded_with_its_reason_and_log_and_the_run_goes_on
     assert "payload" in frame["reason"][0]
     assert "payload" in (run.folder / "trials" / "startup-warm-00000-runc.log").read_text()
     assert not [folder for folder in cgroup.of("labkit") if "labkit-" in folder]
+
+
+def test_a_runtime_that_comes_later_is_measured_in_blocks_of_its_own(run):
+    startup.measure(run, ["runc"], warm_blocks=2, cold_blocks=0)
+    startup.measure(run, ["runc", "host"], warm_blocks=2, cold_blocks=0)
+    frame = run.observations()
+    assert set(frame.loc[frame["runtime"] == "host", "block"]) == {2, 3}
+    assert set(frame.loc[frame["runtime"] == "runc", "block"]) == {0, 1, 2, 3}
+
+
+def test_another_version_of_a_runtime_asks_for_another_run(run):
+    from labkit.bench import worker
+
+    worker.measure(run, ["host"], warm_blocks=1, cold_blocks=0, seed=1)
+    frame = run.observations()
+    rows = frame.drop(columns=["run", "host"]).assign(version="an older kernel").to_dict("records")
+    run.add("startup-warm-00000-host", rows)
+    with pytest.raises(LabkitError, match="an older kernel in this run and is"):
+        startup.measure(run, ["host"], warm_blocks=2, cold_blocks=0)
 
 
 def test_bad_orders_are_one_clear_error(run):
