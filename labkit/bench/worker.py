@@ -26,7 +26,8 @@ from labkit.bench.design import Trial, blocks
 from labkit.bench.startup import AGAIN, EXPERIMENT, USER_ERROR
 from labkit.bench.store import Run
 from labkit.errors import LabkitError
-from labkit.runtimes import Probe, Runtime, driver, folder
+from labkit.linux.rundir import rundir
+from labkit.runtimes import Probe, Runtime, driver
 from labkit.runtimes.runc import runc
 from labkit.workloads import startup
 from labkit.workloads.measurement import Measurement
@@ -68,7 +69,7 @@ def tell(done: int, total: int, text: str) -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold this user's lock on measuring: two measurements at once would measure each other."""
-    path = f"{folder.state('measuring')}/lock"
+    path = f"{rundir('measuring')}/lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:

@@ -140,7 +140,11 @@ def _place_v2(placement: Placement, limits: list[Limit], path: str, id: str, hie
     if set(wanted) - enabled and may_enable(start):
         placement.before.append(_hand_down(start, [controller for controller in wanted if controller not in enabled]))
     folder = _make(placement, start, parts, lambda made: [_hand_down(made, wanted)] if wanted else [])
+    swap_uncounted = os.path.exists(f"{start}/memory.max") and not os.path.exists(f"{start}/memory.swap.max")
     for _, file, value, why in limits:
+        if file == "memory.swap.max" and swap_uncounted:
+            placement.notes.append("swap is not counted: the kernel runs without swap accounting")
+            continue
         placement.before.append(WriteCgroup(f"{folder}/{file}", value, why))
     placement.before.append(CloneIntoCgroup(folder))
 

@@ -23,9 +23,10 @@ from labkit.errors import LabkitError
 from labkit.linux.mount import MS_PRIVATE, MS_REC, fsmount, mount, mount_at
 from labkit.linux.namespaces import CLONE_NEWNS, setns, unshare
 from labkit.linux.process import read_file
+from labkit.linux.rundir import rundir
 from labkit.plan.build import OVERLAY_ANNOTATION
 from labkit.plan.parent import start_time
-from labkit.runtimes import cgroup, driver, folder
+from labkit.runtimes import cgroup, driver
 from labkit.runtimes.bundle import OCI_VERSION, write
 from labkit.runtimes.host import locate
 from labkit.spec.model import Spec
@@ -59,7 +60,7 @@ def _run(request: Request) -> int:
     # Each runtime has its own words, and its own exit status, for a command that is not there.
     locate(spec.root.path, spec.process.args[0], spec.process.env)
     id = check_id(request.values.get("id") or new_id())
-    place = f"{folder.state('others')}/{id}"
+    place = f"{rundir('others')}/{id}"
     try:
         os.mkdir(place, 0o755)
     except FileExistsError:
@@ -80,8 +81,8 @@ def _run(request: Request) -> int:
 def collect_garbage() -> list[str]:
     """Remove what other runtimes' containers have left whose `labkit run` is dead; returns their ids."""
     removed = []
-    for id in sorted(os.listdir(folder.state("others"))):
-        place = f"{folder.state('others')}/{id}"
+    for id in sorted(os.listdir(rundir("others"))):
+        place = f"{rundir('others')}/{id}"
         # Without a record nothing was started: it was killed between making the folder and writing it.
         record = read_file(f"{place}/owner").split() if os.path.exists(f"{place}/owner") else []
         if len(record) == 3:

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
         print()
     else:
         print(table(findings))
-        print(f"\nThe quick study {'can' if runs else 'cannot'} run on this host.")
+        print(f"\n{doctor.in_words(findings)}")
     return 0 if runs else 1
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from labkit.errors import UsageError
 
+USAGE = """usage: labkit gc
+
+Removes what containers have left whose `labkit run`, or Python process, no longer lives: those of labkit's own engine,
+and those that it asked another runtime for. Prints their ids.
+"""
+
 
 def main(argv: list[str]) -> int:
     """`labkit gc`; prints the id of each container that was cleaned up after."""
     if argv in (["-h"], ["--help"]):
-        print(
-            "usage: labkit gc\n\nRemoves what containers have left whose `labkit run`, or Python process, no longer lives: those of labkit's own\nengine, and those that it asked another runtime for."
-        )
+        print(USAGE, end="")
         return 0
     if argv:
         raise UsageError(f"labkit gc takes no arguments, not {argv[0]!r}", "type: labkit gc")

@@ -144,4 +144,4 @@ def counted(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
 def lacking(error: ModuleNotFoundError) -> LabkitError:
     """The error for an installation without the packages of the study."""
-    return MissingError(f"the Python package {error.name} is not installed", "pip install 'labkit[site]'")
+    return MissingError(f"the Python package {error.name} is not installed", "pip install '.[site]' in the checkout")

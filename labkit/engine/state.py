@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 
-from labkit.engine.hint import hint
 from labkit.errors import LabkitError
 from labkit.linux.process import read_file
+from labkit.linux.rundir import rundir
 from labkit.plan.parent import remove_cgroup, remove_empty_cgroup, remove_state, start_time
 from labkit.plan.step import Scene
 
@@ -26,21 +26,8 @@ _NO_ID_CHARACTERS = dict.fromkeys(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 
 
 def root() -> str:
-    """The folder of all state folders, made if it is missing: below /run for root, else the user's runtime folder."""
-    if os.geteuid() == 0:
-        own = "/run/labkit"
-    else:
-        own = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/labkit-{os.geteuid()}"
-    folder = "/run/labkit/containers" if os.geteuid() == 0 else f"{own}/labkit/containers"
-    try:
-        os.makedirs(folder, 0o711, exist_ok=True)
-    except OSError as error:
-        advice = hint("", error.errno) or "set XDG_RUNTIME_DIR to a folder of your own"
-        raise LabkitError(f"{error.filename}: {error.strerror}", advice) from error
-    # Each level by itself: who owns one of them can exchange what is below.
-    if any(os.lstat(level).st_uid != os.geteuid() for level in (folder, os.path.dirname(folder), own)):
-        raise LabkitError(f"{folder} belongs to another user", "set XDG_RUNTIME_DIR to a folder of your own")
-    return folder
+    """The folder of all state folders."""
+    return rundir("containers")
 
 
 def new_id() -> str:

@@ -33,8 +33,13 @@ def choose(profile: str, name: str | None, fresh: bool) -> Path:
 
 def latest() -> Path | None:
     """The run that was begun last, or None when there is none."""
-    found = [folder for folder in places.runs().glob("*") if (folder / "run.json").is_file()]
-    return max(found, key=lambda folder: str(store.Run(folder).facts().get("started", "")), default=None)
+    started = {}
+    for folder in places.runs().glob("*"):
+        try:
+            started[folder] = str(store.Run(folder).facts().get("started", ""))
+        except LabkitError:
+            continue  # Not a run, or a damaged one, which says so when it is asked for by name.
+    return max(started, key=lambda folder: started[folder], default=None)
 
 
 def _continuable(folder: Path) -> bool:

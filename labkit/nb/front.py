@@ -7,7 +7,7 @@ import pandas as pd
 
 from labkit.errors import LabkitError
 from labkit.nb.displays import facts_table, table
-from labkit.nb.startup import BASELINES, Observed, control_in_words, ratios
+from labkit.nb.startup import BASELINES, Observed, control_in_words, flags_in_words, ratios
 from labkit.plots import ratio, style
 from labkit.stats import AAControl, Missing
 
@@ -55,6 +55,7 @@ def _headline(folder: Path, observed: Observed, compared: pd.DataFrame) -> list[
     lines += [f"{ratio.sentence(compared, HEADLINE, baseline)}\n" for baseline in BASELINES]
     control = AAControl()(observed.observations)
     lines += ["runc against itself:\n", control_in_words(control[control["metric"] == HEADLINE])]
+    lines += ["\nNot quite alike:\n", flags_in_words(observed.observations)]
     if not missing.empty:
         lines += ["\nNot measured:\n", _raw(str(table(missing).data))]
     return lines

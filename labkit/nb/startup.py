@@ -13,6 +13,7 @@ from labkit.errors import LabkitError
 from labkit.nb.facts import session_facts
 from labkit.nb.profiles import Profile
 from labkit.plots import style
+from labkit.runtimes.flags import MEANINGS
 from labkit.stats import RatioToBaseline, Stability
 
 BASELINES = ("runc", "host")
@@ -63,7 +64,7 @@ def measure(
 def read(folder: Path, notes: Sequence[str] = ()) -> Observed:
     """What the run in `folder` holds; LabkitError when there is no such run, or nothing in it."""
     if not (folder / "run.json").is_file():
-        raise LabkitError(f"there is no run {folder.name}", "labkit reproduce makes one")
+        raise LabkitError(f"there is no run in {folder}", "labkit reproduce makes one")
     run = store.Run(folder)
     observations = run.observations()
     if observations.empty:
@@ -103,6 +104,18 @@ def control_in_words(control: pd.DataFrame) -> str:
         else:
             sentences.append(f"{what}: the interval {span} does not contain 1, so distrust differences of that size.")
     return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def flags_in_words(observations: pd.DataFrame) -> str:
+    """For each runtime, how its sandboxes are not quite what the bundle asks for; a list."""
+    flags = observations[["runtime", "flags"]].drop_duplicates()
+    lines = [
+        f"- {row['runtime']}: {MEANINGS.get(flag, flag)}."
+        for row in flags.to_dict("records")
+        for flag in str(row["flags"]).split(",")
+        if flag
+    ]
+    return "\n".join(sorted(set(lines))) or "All had exactly what the bundle asks for."
 
 
 def cold_in_words(cold: pd.DataFrame, metric: str) -> str:

@@ -23,6 +23,14 @@ def runtime(name: str) -> Finding:
     return Finding("runtime", name, probe.available, version, probe.reason, probe.remedy)
 
 
+def in_words(findings: list[Finding]) -> str:
+    """Whether the quick study can run, and without what."""
+    lacking = [f.name for f in findings if f.kind == "runtime" and f.name in NEEDED and not f.available]
+    if not lacking:
+        return "The quick study can run on this host."
+    return f"The quick study cannot run whole on this host: it lacks {', '.join(lacking)}, and every ratio to it."
+
+
 def study_runs(findings: list[Finding]) -> bool:
-    """Whether the quick study can run on a host in this state."""
+    """Whether the quick study can run, with every ratio it reports, on a host in this state."""
     return all(finding.available for finding in findings if finding.kind == "runtime" and finding.name in NEEDED)

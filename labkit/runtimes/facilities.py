@@ -98,7 +98,10 @@ def _cgroups() -> Iterator[Finding]:
         if hierarchy is None:
             yield Finding("facility", name, False, "", "in no mounted tree", f"boot with cgroup_enable={controller}")
         elif not os.access(hierarchy.path, os.W_OK):
-            remedy = "run as root, or: systemd-run --user --scope -p Delegate=yes …"
+            # systemd delegates to users on v2 only.
+            remedy = "run as root"
+            if hierarchy.version == 2:
+                remedy += ", or: systemd-run --user --scope -p Delegate=yes labkit …"
             yield Finding("facility", name, False, f"v{hierarchy.version}", "not delegated to this user", remedy)
         else:
             yield Finding("facility", name, True, f"v{hierarchy.version}")

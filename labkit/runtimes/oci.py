@@ -8,8 +8,8 @@ import shutil
 import subprocess
 
 from labkit.errors import LabkitError
+from labkit.linux.rundir import rundir
 from labkit.runtimes import cgroup
-from labkit.runtimes.folder import state
 from labkit.runtimes.process import ProcessSandbox, spawn
 from labkit.runtimes.protocol import Probe
 from labkit.runtimes.trial_run import try_out
@@ -78,11 +78,11 @@ class OciRuntime:
         return ProcessSandbox(asked, pid, lambda: self.remove(id))
 
     def command(self) -> list[str]:
-        """The program by its path, with the flags that come before a verb; its state is apart from other users' of it."""
+        """The program by its path, with the flags that come before a verb and a state folder of its own."""
         path = self.path()
         if path is None:
             raise LabkitError(f"{self.program} is not installed", f"sudo apt-get install {self.package}", 127)
-        return [path, *self.flags, "--root", state(self.program)]
+        return [path, *self.flags, "--root", rundir(self.program)]
 
     def spawn(self, argv: list[str], stdio: tuple[int, int, int]) -> tuple[int, int]:
         """Start the runtime; a subclass may do it from another namespace."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 from labkit.errors import LabkitError
+from labkit.linux.rundir import rundir
 from labkit.runtimes.oci import OciRuntime
 from labkit.runtimes.protocol import Probe
 
@@ -51,6 +52,10 @@ class Runsc(OciRuntime):
         """See OciRuntime.remove; a sandbox that hangs while it starts holds a lock, for which `delete` would wait."""
         _kill_sentry_and_gofer(id)
         super().remove(id)
+        # One that was killed before its state was written leaves the lock that it held.
+        lock = f"{rundir(self.program)}/{id}_sandbox:{id}.lock"
+        if os.path.exists(lock):
+            os.unlink(lock)
 
 
 def platforms(path: str) -> tuple[str, ...]:

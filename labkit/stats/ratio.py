@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, log2
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ Statistic = Callable[..., Any]
 COLUMNS = ("condition", "metric", "runtime", "baseline", "n", "median", "ratio", "low", "high")
 
 
+def fewest(level: float) -> int:
+    """The smallest n at which an interval of a median can have this level: the whole range has 1 - 2 * 0.5**n."""
+    return ceil(log2(2 / (1 - level)))
+
+
 @dataclass(frozen=True, slots=True)
 class RatioToBaseline:
     """statistic(runtime) / statistic(baseline) over the blocks that hold both, with a `level` interval.
@@ -29,7 +35,7 @@ class RatioToBaseline:
     1993, section 11.6); for a median the percentile interval is close to the exact one from order statistics.
 
     `statistic` takes an array and `axis`, as numpy.median does. Units: `median` is in the observations' unit (s), the
-    ratio has none. With fewer than two blocks there is no interval and low and high are NaN.
+    ratio has none. With too few blocks (see `fewest`) there is no interval, and low and high are NaN.
     """
 
     baseline: str
@@ -62,7 +68,7 @@ class RatioToBaseline:
         """Ratio, low and high of an array of (runtime, baseline) rows, one row a block."""
         above, below = self.statistic(paired, axis=0)
         n = len(paired)
-        if n < 2:
+        if n < fewest(self.level):
             return float(above / below), np.nan, np.nan
         # A generator of its own for each series: an interval does not depend on which other runtimes are there.
         picks = np.random.default_rng(self.seed).integers(n, size=(self.resamples, n))

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -173,6 +174,56 @@ def test_another_runtimes_container_writes_to_a_tmpfs_and_not_to_the_image(busyb
     )
     assert (done.returncode, done.stdout) == (0, "a\n"), done.stderr
     assert not os.path.exists(f"{busybox}/new")
+
+
+def _start_a_sleeper(name, id, rootfs):
+    argv = [sys.executable, "-m", "labkit", "run", "--runtime", name, "--id", id, "--rootfs", rootfs]
+    argv += ["--", "sh", "-c", "echo up; exec sleep 1000"]
+    running = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    assert running.stdout.readline() == b"up\n"
+    return running
+
+
+@pytest.mark.parametrize("name", ["runc", "crun", "runsc-ptrace"])
+def test_gc_removes_what_a_killed_command_line_left_in_another_runtime(name, found, busybox):
+    if not found[name][1].available:
+        pytest.skip(f"{name} is not available on this host: {found[name][1].reason}")
+    id, before = _id(), _mounts()
+    running = _start_a_sleeper(name, id, busybox)
+    running.kill()
+    running.wait()
+    argv = [sys.executable, "-m", "labkit", "gc"]
+    assert id in subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    # The sleeper had the pipe: its end of file says that it is gone.
+    assert select.select([running.stdout], [], [], DEADLINE)[0]
+    assert running.stdout.read() == b""
+    running.stdout.close()
+    assert cgroup.of(id) == []
+    assert _mounts() == before
+    _until(lambda: _processes_naming(id) == [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_another_runtimes_container_and_leaves_nothing(number, busybox):
+    id = _id()
+    running = _start_a_sleeper("runc", id, busybox)
+    running.send_signal(number)
+    assert running.wait(DEADLINE) == 128 + number
+    assert running.stdout.read() == b""
+    running.stdout.close()
+    assert cgroup.of(id) == []
+    assert not os.path.exists(f"/run/labkit/others/{id}")
+
+
+@pytest.mark.parametrize("name", ["host", "runc", "crun", "runsc-ptrace"])
+@pytest.mark.parametrize(("command", "status"), [("no-such-command", 127), ("/etc", 126)])
+def test_a_command_that_cannot_be_executed_is_told_alike_for_every_runtime(name, command, status, busybox):
+    argv = [sys.executable, "-m", "labkit", "run", "--runtime", name, "--rootfs", busybox, "--", command]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines)) == (status, 2)
+    assert lines[0].startswith(f"labkit: {command}: ")
+    assert lines[1].startswith("hint: ")
 
 
 def _processes_naming(id):

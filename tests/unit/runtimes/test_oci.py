@@ -16,10 +16,10 @@ from labkit.runtimes.runsc import Runsc
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Put a shell script on PATH under the name `fake`."""
+    """Put a shell script on PATH under a runtime's name."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    def write(text, name="fake"):
+    def write(text, name="runc"):
         path = tmp_path / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -34,20 +34,20 @@ def test_a_missing_runtime_is_not_available_with_the_line_to_type(monkeypatch):
 
 def test_a_runtime_that_prints_garbage_is_not_available(program):
     program("echo garbage")
-    probe = OciRuntime("fake", "fake", "fake").probe()
+    probe = OciRuntime("fake", "runc", "fake").probe()
     assert not probe.available
     assert "garbage" in probe.reason
 
 
 def test_a_runtime_that_fails_gives_its_own_last_words(program):
     program('[ "$1" = --version ] && { echo fake 1.2.3; exit; }; echo "level=error msg=\\"no luck\\"" >&2; exit 1')
-    probe = OciRuntime("fake", "fake", "fake").probe()
+    probe = OciRuntime("fake", "runc", "fake").probe()
     assert (probe.available, probe.version, probe.reason) == (False, "1.2.3", "no luck")
 
 
 def test_a_runtime_that_fails_without_a_word_gives_its_status(program):
     program('[ "$1" = --version ] && { echo fake 1.2.3; exit; }; exit 3')
-    assert OciRuntime("fake", "fake", "fake").probe().reason == "exit status 3, and no word why"
+    assert OciRuntime("fake", "runc", "fake").probe().reason == "exit status 3, and no word why"
 
 
 def test_a_platform_that_this_runsc_lacks_is_told_apart(program):
