@@ -35,6 +35,13 @@ class Crun(OciRuntime):
         self._settle()
         return super().probe()
 
+    @property
+    def remedy(self) -> str:
+        """See OciRuntime.remedy."""
+        if detect().mode == "hybrid" and os.geteuid() != 0:
+            return "crun 1.9 or newer, or run as root: labkit then hides the v2 tree from it"
+        return super().remedy
+
     def facts(self) -> tuple[str, ...]:
         """See OciRuntime.facts."""
         return (FLAG,) if self._thread else ()
