@@ -62,9 +62,14 @@ def _status(arguments: list[str]) -> int:
         _discard_output()
         return 141
     except OSError as error:
+        from labkit.engine.hint import hint
+
         about = f"{error.filename}: " if error.filename else ""
         print(f"labkit: {about}{error.strerror}", file=sys.stderr)
-        print("hint: that is the operating system's answer; see errno(3)", file=sys.stderr)
+        print(
+            f"hint: {hint('', error.errno) or 'that is the word of the operating system; see errno(3)'}",
+            file=sys.stderr,
+        )
         _discard_output()
         return 125
 

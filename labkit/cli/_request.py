@@ -23,7 +23,7 @@ where it runs
   --image REF           an image: busybox, debian, debian:SUITE, debian+PACKAGE+PACKAGE
   --rootfs DIR          a folder with a root filesystem; what is written to it goes to a tmpfs
   --bundle DIR          an OCI bundle, whose config.json says everything; no COMMAND then
-  --runtime NAME        labkit (default), or host, runc, crun, runsc
+  --runtime NAME        labkit (default), or host, runc, crun, runsc …: labkit runtimes lists them
   --id ID               the container's name; a random one by default
 limits
   --memory SIZE         such as 64M
@@ -97,6 +97,8 @@ class Request:
         if "writable" in self.flags and ("image" in self.values or "read-only" in self.flags):
             other = "--image" if "image" in self.values else "--read-only"
             raise UsageError(f"--writable does not go with {other}", "it lets a container write to --rootfs DIR")
+        if not self.command:
+            raise UsageError("no command was given", "put it at the end: -- COMMAND ARGUMENTS")
         from labkit.engine.configure import configure
 
         return configure(self.rootfs(), self.command, **self._options())
@@ -180,6 +182,8 @@ def parse(verb: str, argv: list[str]) -> Request | None:
             if not words:
                 raise UsageError(f"--{name} needs a value", f"labkit {verb} --help")
             value = words.pop(0)
+            if value == "--":
+                raise UsageError(f"--{name} needs a value before the --", f"labkit {verb} --help")
         if not value:
             raise UsageError(f"--{name} needs a value, not an empty one", f"labkit {verb} --help")
         if name in _LISTS:

@@ -91,8 +91,9 @@ def test_an_unknown_runtime(refused, rootfs):
 def test_a_malformed_line(refused, rootfs):
     assert refused("--rootfs", rootfs, "--bogus", "true")[0] == 2
     assert refused("true")[0] == 2
+    assert refused("--rootfs", "--", "true")[0] == 2
     status, message, _ = refused("--rootfs", rootfs)
-    assert status == 125
+    assert status == 2
     assert "no command" in message
 
 
