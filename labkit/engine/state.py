@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 
 from labkit.errors import LabkitError
+from labkit.linux.cgroupfs import remove_cgroup
 from labkit.linux.process import read_file
 from labkit.linux.rundir import rundir
-from labkit.plan.parent import remove_cgroup, remove_empty_cgroup, remove_state, start_time
-from labkit.plan.step import Scene
+from labkit.plan.parent import remove_empty_cgroup, remove_state, start_time
 
 VERSION = 1
 _LONGEST_ID = 128
@@ -54,13 +54,12 @@ def content(cgroups: list[str], parents: list[str]) -> str:
 
 def collect_garbage() -> list[str]:
     """Remove what containers have left whose engine is dead; returns their ids."""
-    scene = Scene()
     removed = []
     folder = root()
     for id in sorted(os.listdir(folder)):
         path = f"{folder}/{id}"
         try:
-            text = scene.kernel.read_file(f"{path}/state")
+            text = read_file(f"{path}/state")
         except FileNotFoundError:
             text = ""  # Gone since it was listed, or its engine was killed while it filled the folder.
         owner = next((line.split()[1:] for line in text.splitlines() if line.startswith("owner ")), None)
@@ -74,7 +73,7 @@ def collect_garbage() -> list[str]:
         for line in text.splitlines()[::-1]:
             key, _, value = line.partition(" ")
             if key == "cgroup":
-                remove_cgroup(scene, value)
+                remove_cgroup(value)
             elif key == "parent":
                 remove_empty_cgroup(value)
         remove_state(path)

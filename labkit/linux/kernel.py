@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labkit.linux.capabilities import capset, drop_bounding, keep_capabilities, set_ambient
+from labkit.linux.cgroupfs import remove_cgroup
 from labkit.linux.mount import fsmount, mount, mount_at, mount_setattr, move_mount, open_tree, pivot_root, umount2
 from labkit.linux.namespaces import clone3, enter_time_namespace, setns, unshare
 from labkit.linux.paths import open_or_make, openat2
@@ -43,6 +44,7 @@ __all__ = [
     "pidfd_send_signal",
     "pivot_root",
     "read_file",
+    "remove_cgroup",
     "reset_signals",
     "set_ambient",
     "set_no_new_privs",

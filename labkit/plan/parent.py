@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 from labkit.errors import LabkitError
 from labkit.plan.step import Scene, Step
-
-_SIGKILL = 9
-_REMOVAL_DEADLINE = 10.0
 
 
 class MakeStateFolder(Step):
@@ -81,7 +77,7 @@ class MakeCgroup(Step):
             ) from error
 
     def undo(self, scene: Scene) -> None:
-        remove_cgroup(scene, self.path)
+        scene.kernel.remove_cgroup(self.path)
 
 
 class MakeParentCgroup(Step):
@@ -112,34 +108,6 @@ def remove_empty_cgroup(path: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
             raise
-
-
-def remove_cgroup(scene: Scene, path: str) -> None:
-    """Kill what is left in the cgroup and remove it; nothing to do when it is gone."""
-    deadline = time.monotonic() + _REMOVAL_DEADLINE
-    while True:
-        try:
-            os.rmdir(path)
-            return
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise
-        _kill_members(scene, path)
-        # A killed process leaves its cgroup only once it is reaped, and v1 has no file that would tell.
-        time.sleep(0.001)
-
-
-def _kill_members(scene: Scene, path: str) -> None:
-    for entry in os.scandir(path):
-        if entry.is_dir(follow_symlinks=False):
-            remove_cgroup(scene, entry.path)
-    for pid in scene.kernel.read_file(f"{path}/cgroup.procs").split():
-        try:
-            os.kill(int(pid), _SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 class WriteCgroup(Step):
