@@ -19,7 +19,7 @@ from types import FrameType
 
 from labkit.cli._request import Request
 from labkit.engine.state import alive, check_id, new_id
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, UsageError
 from labkit.linux.mount import MS_PRIVATE, MS_REC, fsmount, mount, mount_at
 from labkit.linux.namespaces import CLONE_NEWNS, setns, unshare
 from labkit.linux.process import read_file
@@ -40,8 +40,9 @@ class _Interrupted(Exception):
 
 def run(request: Request) -> int:
     """Run the request in the foreground; returns the command's exit status, 128 + n after a signal n."""
-    if request.lists["without"]:
-        raise LabkitError("--without leaves out a step of labkit's own engine", "leave out --runtime", 2)
+    for option in ("without", "trace"):
+        if request.lists.get(option) or option in request.flags:
+            raise UsageError(f"--{option} is about the steps of labkit's own engine", "leave out --runtime")
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:

@@ -45,6 +45,8 @@ isolation
   --seccomp PROFILE     default or none
   --new-privileges      let set-user-ID programs gain privileges
   --without STEP        leave out a step that `labkit explain` names
+what it did
+  --trace               say on stderr how many microseconds each step took
 """
 
 _VALUES = {
@@ -63,7 +65,7 @@ _VALUES = {
     "user",
 }
 _LISTS = {"cap-add", "cap-drop", "env", "time-offset", "ulimit", "volume", "without"}
-_FLAGS = {"new-privileges", "read-only", "writable"}
+_FLAGS = {"new-privileges", "read-only", "trace", "writable"}
 
 
 class Request:
@@ -108,7 +110,7 @@ class Request:
         if self.command:
             raise UsageError("--bundle takes no command: its config.json has one", "leave the command out")
         given = {*self.values, *self.flags, *(name for name, values in self.lists.items() if values)}
-        others = sorted(given - {"bundle", "id", "runtime", "without"})
+        others = sorted(given - {"bundle", "id", "runtime", "trace", "without"})
         if others:
             raise UsageError(f"--{others[0]} does not go with --bundle", "change the bundle's config.json instead")
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from labkit.cli._request import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from labkit.engine.trace import Span
 
 
 def main(argv: list[str]) -> int:
@@ -18,4 +24,12 @@ def main(argv: list[str]) -> int:
 
     plan = request.plan()
     request.print_notes(plan)
-    return foreground.run(plan)
+    if "trace" not in request.flags:
+        return foreground.run(plan)
+    from labkit.engine.trace import table
+
+    spans: list[Span] = []
+    try:
+        return foreground.run(plan, spans)
+    finally:
+        print(table(spans), file=sys.stderr)

@@ -10,6 +10,7 @@ from _socket import socket
 
 from labkit.engine import sync
 from labkit.engine.hint import hint
+from labkit.engine.trace import now
 from labkit.errors import LabkitError
 from labkit.plan.process import LoadSeccomp
 from labkit.plan.step import Scene, Step
@@ -18,10 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from labkit.engine.trace import Span
 
-def run(steps: tuple[Step, ...], channel: socket, stdio: tuple[int, int, int], scene: Scene) -> NoReturn:
+
+def run(steps: tuple[Step, ...], channel: socket, stdio: tuple[int, int, int], scene: Scene, traced: bool) -> NoReturn:
     """Execute `steps` with `stdio` as descriptors 0, 1 and 2; ends in the program or in _exit."""
     name, status = "start", 125
+    spans: list[Span] = []
     scene.wait = lambda: _wait(channel)
     # Execute, and a filter loaded right before it, which need not allow what sending takes.
     last = len(steps) - (2 if len(steps) > 1 and isinstance(steps[-2], LoadSeccomp) else 1)
@@ -34,8 +38,11 @@ def run(steps: tuple[Step, ...], channel: socket, stdio: tuple[int, int, int], s
             name = type(step).__name__
             if number == last:
                 # Sent before, since after a successful execve there is nobody left to send it.
-                sync.send(channel, ("ready",))
+                sync.send(channel, ("ready", spans, now()) if traced else ("ready",))
+            began = now() if traced else 0
             step.apply(scene)
+            if traced:
+                spans.append(("child", name, began, now()))
     except sync.Dead:
         pass  # The parent is gone and has nobody to be told.
     except LabkitError as error:

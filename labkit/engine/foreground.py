@@ -12,6 +12,10 @@ from labkit.linux import kernel
 from labkit.linux.process import read_file
 from labkit.plan.plan import Plan
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from labkit.engine.trace import Span
+
 _FORWARDED = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM USR1 USR2 ALRM CONT WINCH".split())
 # What PID 1 of a namespace does not handle is dropped, where any other process would die of it (pid_namespaces(7)).
 _FATAL = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM ALRM USR1 USR2".split())
@@ -23,8 +27,10 @@ class _Interrupted(Exception):
     """A signal came before the program ran."""
 
 
-def run(plan: Plan) -> int:
+def run(plan: Plan, trace: list[Span] | None = None) -> int:
     """Run `plan` with this process's stdio; returns the exit status, 128 + n where a signal n ended it.
+
+    A list `trace` is filled with the span of each step.
 
     A signal is passed on to the program. One that would end an ordinary process and that the program does not
     handle ends the container, with status 128 + n.
@@ -63,7 +69,7 @@ def run(plan: Plan) -> int:
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
     for number in heard:
         _signal.signal(number, forward)
-    steps = life(plan, (0, 1, 2), started, kernel)
+    steps = life(plan, (0, 1, 2), started, kernel, trace)
     try:
         descriptor = next(steps)
         while True:
