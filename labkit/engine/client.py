@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import subprocess
     from typing import Any
 
+    from labkit.engine.trace import Span
+
 _lock = threading.Lock()
 _spawner: subprocess.Popen[bytes] | None = None
 _control: socket | None = None
@@ -67,23 +69,24 @@ def stop_spawner() -> None:
 class Running:
     """A container in the spawner's care: its process, and the socket on which its end will be told."""
 
-    __slots__ = ("pid", "pidfd", "reply", "status", "turn")
+    __slots__ = ("pid", "pidfd", "reply", "spans", "status", "turn")
 
-    def __init__(self, plan: Plan, stdio: tuple[int, int, int]) -> None:
+    def __init__(self, plan: Plan, stdio: tuple[int, int, int], traced: bool = False) -> None:
         """Ask for the container and wait until its program runs; raises StepError or LabkitError when it cannot."""
         self.pid = 0
         self.pidfd = -1
+        self.spans: list[Span] = []
         self.status: int | None = None
         self.turn = threading.Lock()
         self.reply, theirs = sync.pair()
         try:
             try:
-                sync.send(start_spawner(), ("run", plan.encode()), (theirs.fileno(), *stdio))
+                sync.send(start_spawner(), ("run", plan.encode(), traced), (theirs.fileno(), *stdio))
             finally:
                 theirs.close()
             message, descriptors = self._next()
             if message[0] == "started":
-                self.pid, self.pidfd = int(message[1]), descriptors[0]
+                self.pid, self.pidfd, self.spans = int(message[1]), descriptors[0], message[2]
         except sync.Dead:
             self.close()
             raise _no_answer() from None

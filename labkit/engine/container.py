@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from labkit.engine.trace import Span
+
 __all__ = ["Container", "Result", "stop_spawner"]
 
 _SIGKILL = 9
@@ -108,15 +110,23 @@ class Container:
         """The host's pid of the container's first process; 0 before it was started."""
         return self._running.pid if self._running else 0
 
-    def start(self, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None) -> Self:
+    def start(
+        self, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None, trace: bool = False
+    ) -> Self:
         """Make the container and run its program, with descriptors for stdio (None: this process's own).
 
-        Returns once the program runs. Raises StepError with the step's name when a step fails.
+        `trace` notes when each step began and ended, for the property of that name. Returns once the program runs.
+        Raises StepError with the step's name when a step fails.
         """
         self._check_not_started()
         stdio = (0 if stdin is None else stdin, 1 if stdout is None else stdout, 2 if stderr is None else stderr)
-        self._running = Running(self.plan, stdio)
+        self._running = Running(self.plan, stdio, trace)
         return self
+
+    @property
+    def trace(self) -> list[Span]:
+        """Of a container that was started with `trace=True`: (who, step, begin, end) of each step, the times in ns."""
+        return self._started().spans
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit status, 128 + n for a death by signal n; LabkitError when `timeout` seconds pass first."""
@@ -134,8 +144,8 @@ class Container:
             except ProcessLookupError:
                 pass  # Ended since, and not yet waited for.
 
-    def run(self, input: bytes = b"", timeout: float | None = None) -> Result:
-        """Start, write `input` to its stdin, collect stdout and stderr, wait, delete.
+    def run(self, input: bytes = b"", timeout: float | None = None, trace: bool = False) -> Result:
+        """Start, write `input` to its stdin, collect stdout and stderr, wait, delete; `trace` as of `start`.
 
         Raises LabkitError, with the container gone, when `timeout` seconds pass first.
         """
@@ -149,7 +159,7 @@ class Container:
                     pair = (FileIO(reading), FileIO(writing, "w"))
                     inside.append(pair[number > 0])
                     ours.append(pair[number == 0])
-                self.start(*[end.fileno() for end in inside])
+                self.start(inside[0].fileno(), inside[1].fileno(), inside[2].fileno(), trace)
             except OSError as error:
                 raise LabkitError(f"no pipe for stdio: {error.strerror}", hint("", error.errno)) from error
             finally:

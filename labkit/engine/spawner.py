@@ -1,9 +1,9 @@
 """The spawner: a small single-threaded process that clones containers, so that a large threaded one need not fork.
 
 It is started once per client and serves until the client closes its socket, or dies. A request is one message
-("run", plan) with four descriptors: the socket for this container's replies, then its stdin, stdout and stderr. The
-replies are ("started", pid) with a pidfd, then ("exited", status); or ("failed", …) with an error's fields. A client
-that closes a reply socket has its container killed.
+("run", plan, traced) with four descriptors: the socket for this container's replies, then its stdin, stdout and
+stderr. The replies are ("started", pid, spans) with a pidfd, then ("exited", status); or ("failed", …) with an error's
+fields. A client that closes a reply socket has its container killed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from labkit.plan.plan import Plan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from labkit.engine.trace import Span
 
 
 class Life:
@@ -74,10 +76,13 @@ def _begin(control: socket, poll: select.epoll, lives: dict[int, Life]) -> None:
     one = Life(socket(fileno=descriptors[0]))
     stdio = (descriptors[1], descriptors[2], descriptors[3])
 
-    def started(pid: int, pidfd: int) -> None:
-        _tell(one, ("started", pid), (pidfd,))
+    _, plan, traced = message
+    spans: list[Span] = []
 
-    one.steps = life(Plan.decode(message[1]), stdio, started, kernel)
+    def started(pid: int, pidfd: int) -> None:
+        _tell(one, ("started", pid, spans), (pidfd,))
+
+    one.steps = life(Plan.decode(plan), stdio, started, kernel, spans if traced else None)
     # Only a hang-up of the client is of interest on this socket, and epoll always reports that.
     poll.register(one.reply.fileno(), 0)
     lives[one.reply.fileno()] = one

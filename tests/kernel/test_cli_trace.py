@@ -1,5 +1,7 @@
 import pytest
 
+from labkit import Container
+
 pytestmark = pytest.mark.root
 
 
@@ -31,6 +33,15 @@ def test_the_clock_is_one_even_in_a_time_namespace(labkit, rootfs):
 def test_the_programs_output_and_status_are_untouched(labkit, rootfs):
     done = labkit("run", "--trace", "--rootfs", rootfs, "--", "sh", "-c", "echo out; exit 7")
     assert (done.returncode, done.stdout) == (7, "out\n")
+
+
+def test_a_container_from_python_is_traced_when_asked(rootfs):
+    asked, unasked = Container(rootfs, ["true"]), Container(rootfs, ["true"])
+    assert asked.run(trace=True).exit_status == 0
+    assert {step for _, step, _, _ in asked.trace} == set(asked.plan.step_names()) - {"LoadSeccomp"} | {"Clone"}
+    assert all(begin <= end for _, _, begin, end in asked.trace)
+    unasked.run()
+    assert unasked.trace == []
 
 
 @pytest.mark.parametrize("line", [("explain", "--trace"), ("run", "--trace", "--runtime", "runc")])
