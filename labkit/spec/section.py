@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Check = Callable[[Any, str], Any]
 
 
+# What a class says in REFUSED of a property that a later version may honour.
+LATER = "is not supported by this version of labkit"
+
+
 class Section:
     """One JSON object; subclasses give PROPERTIES: attribute -> (JSON name, check, default)."""
 
@@ -132,6 +136,11 @@ def integer(low: int, high: int) -> Check:
         return value
 
     return check
+
+
+UINT32 = integer(0, 2**32 - 1)
+INT64 = integer(-(2**63), 2**63 - 1)
+UINT64 = integer(0, 2**64 - 1)
 
 
 def one_of(choices: tuple[str, ...]) -> Check:

@@ -1,0 +1,100 @@
+"""config.json, linux: namespaces, devices and what else only this platform has (OCI runtime-spec: config-linux.md)."""
+
+from __future__ import annotations
+
+from labkit.errors import SpecError
+from labkit.linux.namespaces import NAMESPACES
+from labkit.spec.resources import Resources
+from labkit.spec.seccomp import Seccomp
+from labkit.spec.section import INT64, LATER, UINT32, Section, absolute, array, integer, one_of, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Namespace(Section):
+    """One of linux.namespaces: a new one of this type."""
+
+    __slots__ = ("kind",)
+    kind: str
+    REQUIRED = ("type",)
+    REFUSED = {"path": LATER}
+    PROPERTIES = {"kind": ("type", one_of(tuple(NAMESPACES)), "")}
+
+
+class IdMapping(Section):
+    """One line of a user namespace's uid or gid map (user_namespaces(7))."""
+
+    __slots__ = ("container_id", "host_id", "size")
+    container_id: int
+    host_id: int
+    size: int
+    REQUIRED = ("containerID", "hostID", "size")
+    PROPERTIES = {
+        "container_id": ("containerID", UINT32, 0),
+        "host_id": ("hostID", UINT32, 0),
+        "size": ("size", UINT32, 0),
+    }
+
+
+class TimeOffset(Section):
+    """One of linux.timeOffsets."""
+
+    __slots__ = ("nanosecs", "secs")
+    secs: int
+    nanosecs: int
+    PROPERTIES = {"secs": ("secs", INT64, 0), "nanosecs": ("nanosecs", integer(0, 999_999_999), 0)}
+
+
+def _time_offsets(value: Any, pointer: str) -> dict[str, TimeOffset]:
+    if not isinstance(value, dict) or not set(value) <= {"monotonic", "boottime"}:
+        raise SpecError(pointer, "must be an object with monotonic and boottime only")
+    return {clock: TimeOffset.load(offset, f"{pointer}/{clock}") for clock, offset in value.items()}
+
+
+class Linux(Section):
+    """linux: what only this platform has."""
+
+    __slots__ = (
+        "cgroups_path",
+        "gid_mappings",
+        "masked_paths",
+        "namespaces",
+        "readonly_paths",
+        "resources",
+        "seccomp",
+        "time_offsets",
+        "uid_mappings",
+    )
+    namespaces: tuple[Namespace, ...]
+    uid_mappings: tuple[IdMapping, ...]
+    gid_mappings: tuple[IdMapping, ...]
+    time_offsets: dict[str, TimeOffset]
+    cgroups_path: str
+    resources: Resources
+    seccomp: Seccomp | None
+    masked_paths: tuple[str, ...]
+    readonly_paths: tuple[str, ...]
+    REFUSED = {
+        "devices": LATER,
+        "netDevices": LATER,
+        "sysctl": LATER,
+        "rootfsPropagation": LATER,
+        "mountLabel": LATER,
+        "intelRdt": LATER,
+        "personality": LATER,
+        "memoryPolicy": LATER,
+    }
+
+    PROPERTIES = {
+        "namespaces": ("namespaces", array(Namespace.load), ()),
+        "uid_mappings": ("uidMappings", array(IdMapping.load), ()),
+        "gid_mappings": ("gidMappings", array(IdMapping.load), ()),
+        "time_offsets": ("timeOffsets", _time_offsets, {}),
+        "cgroups_path": ("cgroupsPath", text, ""),
+        "resources": ("resources", Resources.load, Resources()),
+        "seccomp": ("seccomp", Seccomp.load, None),
+        "masked_paths": ("maskedPaths", array(absolute), ()),
+        "readonly_paths": ("readonlyPaths", array(absolute), ()),
+    }
