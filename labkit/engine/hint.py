@@ -26,6 +26,10 @@ def hint(step: str, number: int | None) -> str:
         return "inside another container /proc and /sys may be masked, which forbids mounting them anew"
     if number in (errno.EPERM, errno.EACCES) and step in ("SetHostname", "LoopbackUp", "PrivateMounts"):
         return _RESTRICTED
+    if number == errno.EPERM and step == "SetScheduler":
+        return "real-time needs CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a budget in the cgroup: cpu.rt_runtime_us"
+    if number == errno.ENOENT and step == "WriteSysctl":
+        return "this kernel, or this namespace of it, has no such parameter; see: sysctl --all"
     if number == errno.EINVAL and step == "WriteCgroup":
         return "the kernel does not take this value; see cgroups(7)"
     return _ANY.get(number or 0, "")

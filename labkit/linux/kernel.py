@@ -21,6 +21,7 @@ from labkit.linux.process import (
     sethostname,
     write_file,
 )
+from labkit.linux.scheduling import ioprio_set, personality, sched_setattr
 from labkit.linux.seccomp import load_filter
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "drop_bounding",
     "enter_time_namespace",
     "fsmount",
+    "ioprio_set",
     "keep_capabilities",
     "load_filter",
     "mount",
@@ -40,12 +42,14 @@ __all__ = [
     "open_or_make",
     "open_tree",
     "openat2",
+    "personality",
     "pidfd_open",
     "pidfd_send_signal",
     "pivot_root",
     "read_file",
     "remove_cgroup",
     "reset_signals",
+    "sched_setattr",
     "set_ambient",
     "set_no_new_privs",
     "set_parent_death_signal",

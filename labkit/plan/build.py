@@ -11,11 +11,13 @@ import errno
 from labkit.errors import LabkitError, SpecError
 from labkit.linux import capabilities
 from labkit.linux.mount import MOUNT_ATTR_RDONLY
-from labkit.plan import mounts, process
+from labkit.plan import devices, mounts, process, scheduling
 from labkit.plan.facts import Facts
 from labkit.plan.options import Options
 from labkit.plan.step import Step
-from labkit.spec.model import CapabilitySets, IdMapping, Mount, Spec
+from labkit.plan.sysctl import WriteSysctl
+from labkit.spec.model import CapabilitySets, Device, IdMapping, Mount, Spec
+from labkit.spec.sysctl import sysctl_path
 
 # An annotation because config.json has no word for it: the root is an image that must stay as it is.
 OVERLAY_ANNOTATION = "dev.labkit.root.overlay"
@@ -93,7 +95,13 @@ def child_steps(
         steps += made
         # A /dev that is the host's has its own nodes.
         if mount.destination.rstrip("/") == "/dev" and not isinstance(made[0], mounts.BindMount):
-            steps += _devices(rootless)
+            steps += _default_devices(rootless, {device.path for device in spec.linux.devices})
+    for device in spec.linux.devices:
+        steps += _device(device, spec, rootless, notes)
+    # Before the paths where they lie become read-only.
+    if spec.linux.sysctl:
+        # A user namespace may mount a procfs only for a pid namespace that it owns.
+        steps.append(WriteSysctl(not rootless or "pid" in has, _settings(spec)))
     steps += [mounts.MaskPath(path) for path in spec.linux.masked_paths]
     steps += [mounts.ReadonlyPath(path) for path in spec.linux.readonly_paths]
     if spec.root.readonly:
@@ -168,20 +176,48 @@ def _cgroup_mounts(destination: str, options: Options, facts: Facts) -> list[Ste
     return steps
 
 
-def _devices(rootless: bool) -> list[Step]:
+def _default_devices(rootless: bool, others: set[str]) -> list[Step]:
     # A user namespace may not make device nodes; the host's are bound in instead.
     steps: list[Step] = [
         mounts.BindMount(0, False, f"/dev/{name}", False, 0, f"/dev/{name}")
         if rootless
-        else mounts.MakeDevice(major, minor, 0o666, f"/dev/{name}")
+        else devices.MakeDevice(0, "c", major, minor, 0o666, f"/dev/{name}", 0)
         for name, major, minor in DEVICES
+        if f"/dev/{name}" not in others
     ]
-    return steps + [mounts.MakeSymlink(path, target) for path, target in LINKS]
+    return steps + [devices.MakeSymlink(path, target) for path, target in LINKS]
+
+
+def _device(device: Device, spec: Spec, rootless: bool, notes: list[str]) -> list[Step]:
+    mounted = [m for m in spec.mounts if m.destination.rstrip("/") == "/dev" and _binds(m)]
+    if mounted and device.path.startswith("/dev/"):
+        notes.append(f"{device.path} is not made: /dev is bound from the host, and it would be made there")
+        return []
+    if rootless and device.kind != "p":
+        notes.append(f"{device.path} is the host's, with its owner and mode: a user namespace may not make devices")
+        return [mounts.BindMount(0, False, device.path, False, 0, device.path)]
+    major, minor, mode = device.major or 0, device.minor or 0, device.mode & 0o7777
+    return [devices.MakeDevice(device.gid, device.kind, major, minor, mode, device.path, device.uid)]
+
+
+def _binds(mount: Mount) -> bool:
+    return mount.kind == "bind" or Options(mount.options).bind
+
+
+def _settings(spec: Spec) -> tuple[tuple[str, str], ...]:
+    return tuple((sysctl_path(name), value) for name, value in spec.linux.sysctl.items())
 
 
 def _become(spec: Spec, facts: Facts, seccomp: tuple[str, bytes] | None, notes: list[str]) -> tuple[Step, ...]:
     wanted = spec.process
     steps: list[Step] = [process.SetRlimit(limit.hard, limit.kind, limit.soft) for limit in wanted.rlimits]
+    if spec.linux.personality:
+        steps.append(scheduling.SetPersonality(spec.linux.personality.domain))
+    if wanted.io_priority:
+        steps.append(scheduling.SetIoPriority(wanted.io_priority.kind, wanted.io_priority.priority))
+    if wanted.scheduler:
+        values = wanted.scheduler
+        steps.append(scheduling.SetScheduler(*(getattr(values, name) for name in scheduling.SetScheduler.__slots__)))
     # Without no_new_privs only CAP_SYS_ADMIN may load a filter, so it must go before the capabilities do.
     if seccomp and not wanted.no_new_privileges:
         steps.append(process.LoadSeccomp(*seccomp))

@@ -145,54 +145,6 @@ class BindMount(Step):
             os.close(made)
 
 
-class MakeDevice(Step):
-    __slots__ = ("major", "minor", "mode", "path")
-    major: int
-    minor: int
-    mode: int
-    path: str
-    call = "mknodat"
-    why = "a device node is an inode: only these few exist inside"
-
-    def describe(self) -> str:
-        return f"make the character device {self.path} ({self.major}:{self.minor})"
-
-    def apply(self, scene: Scene) -> None:
-        folder, _, name = self.path.rpartition("/")
-        parent = scene.kernel.open_or_make(scene.root, folder, True)
-        try:
-            os.mknod(name, stat.S_IFCHR | self.mode, os.makedev(self.major, self.minor), dir_fd=parent)
-        except FileExistsError:
-            # The image brings its own /dev; a node that is something else must not pass for this one.
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if not stat.S_ISCHR(found.st_mode) or found.st_rdev != os.makedev(self.major, self.minor):
-                raise
-        finally:
-            os.close(parent)
-
-
-class MakeSymlink(Step):
-    __slots__ = ("path", "target")
-    path: str
-    target: str
-    call = "symlinkat"
-    why = "a name that programs expect"
-
-    def describe(self) -> str:
-        return f"make the symbolic link {self.path} -> {self.target}"
-
-    def apply(self, scene: Scene) -> None:
-        folder, _, name = self.path.rpartition("/")
-        parent = scene.kernel.open_or_make(scene.root, folder, True)
-        try:
-            os.symlink(self.target, name, dir_fd=parent)
-        except FileExistsError:
-            if os.readlink(name, dir_fd=parent) != self.target:
-                raise
-        finally:
-            os.close(parent)
-
-
 class MaskPath(Step):
     __slots__ = ("path",)
     path: str

@@ -6,7 +6,9 @@ import marshal
 
 from labkit.errors import LabkitError
 from labkit.linux.namespaces import NAMESPACES
-from labkit.plan import mounts, parent, process  # noqa: F401  each registers its steps, so that all can be decoded
+
+# Each registers its steps, so that all can be decoded.
+from labkit.plan import devices, mounts, parent, process, scheduling, sysctl  # noqa: F401
 from labkit.plan.step import Step, decode
 
 TYPE_CHECKING = False

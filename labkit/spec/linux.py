@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from labkit.errors import SpecError
 from labkit.linux.namespaces import NAMESPACES
+from labkit.linux.scheduling import PERSONALITIES
 from labkit.spec.resources import Resources
 from labkit.spec.seccomp import Seccomp
-from labkit.spec.section import INT64, LATER, UINT32, Section, absolute, array, integer, one_of, text
+from labkit.spec.section import INT64, LATER, UINT32, Section, absolute, array, integer, one_of, string_map, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,17 +54,55 @@ def _time_offsets(value: Any, pointer: str) -> dict[str, TimeOffset]:
     return {clock: TimeOffset.load(offset, f"{pointer}/{clock}") for clock, offset in value.items()}
 
 
+class Device(Section):
+    """One of linux.devices: a node to be made; uid and gid are those inside."""
+
+    __slots__ = ("gid", "kind", "major", "minor", "mode", "path", "uid")
+    kind: str
+    path: str
+    major: int | None
+    minor: int | None
+    mode: int
+    uid: int
+    gid: int
+    REQUIRED = ("type", "path")
+    PROPERTIES = {
+        "kind": ("type", one_of(("b", "c", "p", "u")), ""),
+        "path": ("path", absolute, ""),
+        # linux/kdev_t.h: a device number has 12 bits for the driver and 20 for the unit.
+        "major": ("major", integer(0, 2**12 - 1), None),
+        "minor": ("minor", integer(0, 2**20 - 1), None),
+        # Some callers set the bits of the file's type as well; what counts are the lowest twelve.
+        "mode": ("fileMode", UINT32, 0o666),
+        "uid": ("uid", UINT32, 0),
+        "gid": ("gid", UINT32, 0),
+    }
+
+
+class Personality(Section):
+    """linux.personality: the system that uname(2) shows."""
+
+    __slots__ = ("domain",)
+    domain: str
+    REQUIRED = ("domain",)
+    REFUSED = {"flags": "has no values that the specification knows"}
+    PROPERTIES = {"domain": ("domain", one_of(tuple(PERSONALITIES)), "LINUX")}
+
+
 class Linux(Section):
     """linux: what only this platform has."""
 
     __slots__ = (
         "cgroups_path",
+        "devices",
         "gid_mappings",
         "masked_paths",
         "namespaces",
+        "personality",
         "readonly_paths",
         "resources",
         "seccomp",
+        "sysctl",
         "time_offsets",
         "uid_mappings",
     )
@@ -72,18 +111,18 @@ class Linux(Section):
     gid_mappings: tuple[IdMapping, ...]
     time_offsets: dict[str, TimeOffset]
     cgroups_path: str
+    devices: tuple[Device, ...]
     resources: Resources
+    sysctl: dict[str, str]
+    personality: Personality | None
     seccomp: Seccomp | None
     masked_paths: tuple[str, ...]
     readonly_paths: tuple[str, ...]
     REFUSED = {
-        "devices": LATER,
         "netDevices": LATER,
-        "sysctl": LATER,
         "rootfsPropagation": LATER,
         "mountLabel": LATER,
         "intelRdt": LATER,
-        "personality": LATER,
         "memoryPolicy": LATER,
     }
 
@@ -93,7 +132,10 @@ class Linux(Section):
         "gid_mappings": ("gidMappings", array(IdMapping.load), ()),
         "time_offsets": ("timeOffsets", _time_offsets, {}),
         "cgroups_path": ("cgroupsPath", text, ""),
+        "devices": ("devices", array(Device.load), ()),
         "resources": ("resources", Resources.load, Resources()),
+        "sysctl": ("sysctl", string_map, {}),
+        "personality": ("personality", Personality.load, None),
         "seccomp": ("seccomp", Seccomp.load, None),
         "masked_paths": ("maskedPaths", array(absolute), ()),
         "readonly_paths": ("readonlyPaths", array(absolute), ()),

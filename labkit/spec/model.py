@@ -6,8 +6,8 @@ have files of their own, and all their names are here.
 
 from __future__ import annotations
 
-from labkit.spec.linux import IdMapping, Linux, Namespace, TimeOffset
-from labkit.spec.process import CapabilitySets, Process, Rlimit, User
+from labkit.spec.linux import Device, IdMapping, Linux, Namespace, Personality, TimeOffset
+from labkit.spec.process import CapabilitySets, IoPriority, Process, Rlimit, Scheduler, User
 from labkit.spec.resources import Cpu, DeviceRule, Memory, Pids, Resources
 from labkit.spec.seccomp import Seccomp, SeccompArgument, SeccompRule
 from labkit.spec.section import LATER, Section, array, boolean, string_map, text
@@ -15,17 +15,21 @@ from labkit.spec.section import LATER, Section, array, boolean, string_map, text
 __all__ = [
     "CapabilitySets",
     "Cpu",
+    "Device",
     "DeviceRule",
     "IdMapping",
+    "IoPriority",
     "Linux",
     "Memory",
     "Mount",
     "Namespace",
+    "Personality",
     "Pids",
     "Process",
     "Resources",
     "Rlimit",
     "Root",
+    "Scheduler",
     "Seccomp",
     "SeccompArgument",
     "SeccompRule",

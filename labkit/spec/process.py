@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labkit.linux.process import RLIMITS
+from labkit.linux.scheduling import IOPRIO_CLASSES, POLICIES, SCHED_FLAGS
 from labkit.spec.section import LATER, UINT32, UINT64, Section, absolute, array, boolean, integer, one_of, text
 
 
@@ -55,6 +56,42 @@ class Rlimit(Section):
     }
 
 
+class IoPriority(Section):
+    """process.ioPriority: the class at the disks, and 0 (served first) to 7 within it."""
+
+    __slots__ = ("kind", "priority")
+    kind: str
+    priority: int
+    REQUIRED = ("class",)
+    PROPERTIES = {
+        "kind": ("class", one_of(tuple(IOPRIO_CLASSES)), ""),
+        "priority": ("priority", integer(0, 7), 0),
+    }
+
+
+class Scheduler(Section):
+    """process.scheduler, as sched_setattr(2) takes it; the three times in nanoseconds."""
+
+    __slots__ = ("deadline", "flags", "nice", "period", "policy", "priority", "runtime")
+    policy: str
+    nice: int
+    priority: int
+    flags: tuple[str, ...]
+    runtime: int
+    deadline: int
+    period: int
+    REQUIRED = ("policy",)
+    PROPERTIES = {
+        "policy": ("policy", one_of(tuple(POLICIES)), ""),
+        "nice": ("nice", integer(-20, 19), 0),
+        "priority": ("priority", integer(0, 99), 0),
+        "flags": ("flags", array(one_of(tuple(SCHED_FLAGS))), ()),
+        "runtime": ("runtime", UINT64, 0),
+        "deadline": ("deadline", UINT64, 0),
+        "period": ("period", UINT64, 0),
+    }
+
+
 class Process(Section):
     """process: what runs, and as whom."""
 
@@ -63,9 +100,11 @@ class Process(Section):
         "capabilities",
         "cwd",
         "env",
+        "io_priority",
         "no_new_privileges",
         "oom_score_adj",
         "rlimits",
+        "scheduler",
         "terminal",
         "user",
     )
@@ -78,13 +117,13 @@ class Process(Section):
     rlimits: tuple[Rlimit, ...]
     no_new_privileges: bool
     oom_score_adj: int | None
+    io_priority: IoPriority | None
+    scheduler: Scheduler | None
     REQUIRED = ("args", "cwd")
     REFUSED = {
         "terminal": LATER,
         "apparmorProfile": LATER,
         "selinuxLabel": LATER,
-        "scheduler": LATER,
-        "ioPriority": LATER,
         "execCPUAffinity": LATER,
     }
     PROPERTIES = {
@@ -97,4 +136,6 @@ class Process(Section):
         "rlimits": ("rlimits", array(Rlimit.load), ()),
         "no_new_privileges": ("noNewPrivileges", boolean, False),
         "oom_score_adj": ("oomScoreAdj", integer(-1000, 1000), None),
+        "io_priority": ("ioPriority", IoPriority.load, None),
+        "scheduler": ("scheduler", Scheduler.load, None),
     }

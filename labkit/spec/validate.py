@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from labkit.errors import SpecError
-from labkit.spec.model import Linux, Spec
+from labkit.spec.model import Linux, Scheduler, Spec
+from labkit.spec.section import escape
+from labkit.spec.sysctl import namespace_of, sysctl_path
 
 
 def validate(spec: Spec) -> None:
@@ -30,7 +32,11 @@ def validate(spec: Spec) -> None:
         if limit.soft > limit.hard:
             raise SpecError(f"/process/rlimits/{index}/soft", "must not exceed the hard limit")
         seen.add(limit.kind)
+    if spec.process.scheduler:
+        _scheduler(spec.process.scheduler)
     _namespaces(spec, spec.linux)
+    _sysctls(spec.linux)
+    _devices(spec.linux)
     _resources(spec.linux)
 
 
@@ -57,6 +63,42 @@ def _namespaces(spec: Spec, linux: Linux) -> None:
         raise SpecError("/linux/namespaces", "must have a mount namespace", "the root filesystem is mounted in it")
     if "user" in kinds and not (linux.uid_mappings and linux.gid_mappings):
         raise SpecError("/linux/uidMappings", "must be given, with gidMappings, for a new user namespace")
+
+
+def _sysctls(linux: Linux) -> None:
+    kinds = {namespace.kind for namespace in linux.namespaces}
+    for name in linux.sysctl:
+        pointer = f"/linux/sysctl/{escape(name)}"
+        path = sysctl_path(name)
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            raise SpecError(pointer, "is not the name of a kernel parameter", "write it as net.ipv4.ip_forward")
+        if path == "kernel/hostname":
+            raise SpecError(pointer, "is the host name, which has a property of its own", "use /hostname")
+        kind = namespace_of(path)
+        if kind is None:
+            raise SpecError(pointer, "belongs to no namespace: set, it would change the host")
+        if kind not in kinds:
+            raise SpecError(pointer, f"needs a new {kind} namespace in /linux/namespaces")
+
+
+def _devices(linux: Linux) -> None:
+    for index, device in enumerate(linux.devices):
+        for name in ("major", "minor"):
+            if device.kind != "p" and getattr(device, name) is None:
+                raise SpecError(f"/linux/devices/{index}/{name}", "is required for a device that is no fifo")
+        if any(part in (".", "..") for part in device.path.split("/")) or device.path.endswith("/"):
+            raise SpecError(f"/linux/devices/{index}/path", f"must be the path of a file, not {device.path!r}")
+
+
+def _scheduler(wanted: Scheduler) -> None:
+    # sched(7); as runc's validator has it.
+    if wanted.priority and wanted.policy not in ("SCHED_FIFO", "SCHED_RR"):
+        raise SpecError("/process/scheduler/priority", "is for SCHED_FIFO and SCHED_RR only")
+    if wanted.nice and wanted.policy not in ("SCHED_OTHER", "SCHED_BATCH"):
+        raise SpecError("/process/scheduler/nice", "is for SCHED_OTHER and SCHED_BATCH only")
+    for name in ("runtime", "deadline", "period"):
+        if getattr(wanted, name) and wanted.policy != "SCHED_DEADLINE":
+            raise SpecError(f"/process/scheduler/{name}", "is for SCHED_DEADLINE only")
 
 
 def _resources(linux: Linux) -> None:

@@ -10,6 +10,7 @@ from labkit.linux.mount import MountAttr
 from labkit.linux.namespaces import CloneArgs
 from labkit.linux.paths import OpenHow
 from labkit.linux.process import _InterfaceRequest, _Rlimit
+from labkit.linux.scheduling import SchedAttr
 from labkit.linux.seccomp import _Program
 
 # include/seccomp.h: the tokens are the kernel's AUDIT_ARCH_* values.
@@ -49,7 +50,15 @@ def test_both_tables_have_the_same_calls():
 
 @pytest.mark.parametrize(
     ("structure", "size"),
-    [(CloneArgs, 88), (MountAttr, 32), (OpenHow, 24), (_Program, 16), (_Rlimit, 16), (_InterfaceRequest, 40)],
+    [
+        (CloneArgs, 88),
+        (MountAttr, 32),
+        (OpenHow, 24),
+        (_Program, 16),
+        (_Rlimit, 16),
+        (_InterfaceRequest, 40),
+        (SchedAttr, 48),
+    ],
 )
 def test_structures_have_the_kernels_size(structure, size):
     assert ctypes.sizeof(structure) == size

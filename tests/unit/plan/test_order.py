@@ -5,10 +5,22 @@ import pytest
 from labkit.errors import LabkitError, SpecError
 from labkit.linux import capabilities
 from labkit.linux.mount import MOUNT_ATTR_RDONLY
-from labkit.plan import build, mounts, process
+from labkit.plan import build, devices, mounts, process, scheduling
 from labkit.plan.facts import Facts
+from labkit.plan.sysctl import WriteSysctl
 from labkit.spec import default
-from labkit.spec.model import CapabilitySets, IdMapping, Mount, Namespace, Rlimit, TimeOffset
+from labkit.spec.model import (
+    CapabilitySets,
+    Device,
+    IdMapping,
+    IoPriority,
+    Mount,
+    Namespace,
+    Personality,
+    Rlimit,
+    Scheduler,
+    TimeOffset,
+)
 
 FILTER = ("default", b"\0" * 16)
 V1 = (("memory", "cgroup", ("memory",)), ("unified", "cgroup2", ()))
@@ -152,8 +164,8 @@ def test_an_unknown_capability_is_an_error_that_points_to_its_set():
 
 
 def test_a_user_namespace_binds_the_hosts_devices_and_others_make_nodes():
-    assert process_count(spec(), mounts.MakeDevice) == 6
-    assert process_count(spec("user"), mounts.MakeDevice) == 0
+    assert process_count(spec(), devices.MakeDevice) == 6
+    assert process_count(spec("user"), devices.MakeDevice) == 0
     assert process_count(spec("user"), mounts.BindMount) == 6
 
 
@@ -240,6 +252,72 @@ def test_an_ordinary_users_groups_stay_with_a_note():
 def test_rlimits_are_set_with_the_privilege_to_raise_them():
     order = names(spec(rlimits=(Rlimit(kind="RLIMIT_NOFILE", soft=1, hard=2),)))
     assert before("SetRlimit", "SetUser", order)
+
+
+def test_kernel_parameters_are_set_between_the_mounts_and_what_makes_them_read_only():
+    made = spec()
+    made.linux.sysctl = {"net.ipv4.conf.eth0/5.forwarding": "1"}
+    order = names(made)
+    assert before("MountFilesystem", "WriteSysctl", order)
+    assert before("LoopbackUp", "WriteSysctl", order)
+    assert before("WriteSysctl", "MaskPath", order)
+    assert before("WriteSysctl", "ReadonlyPath", order)
+    assert WriteSysctl(True, (("net/ipv4/conf/eth0.5/forwarding", "1"),)) in steps(made)
+
+
+def test_a_user_namespace_mounts_no_procfs_for_parameters_unless_it_owns_the_pid_namespace():
+    made = spec("user")
+    made.linux.sysctl = {"net.ipv4.ip_forward": "1"}
+    assert WriteSysctl(True, (("net/ipv4/ip_forward", "1"),)) in steps(made)
+    made.linux.namespaces = tuple(n for n in made.linux.namespaces if n.kind != "pid")
+    assert WriteSysctl(False, (("net/ipv4/ip_forward", "1"),)) in steps(made)
+
+
+def test_listed_devices_are_made_after_all_mounts_and_replace_a_default_one():
+    made = spec()
+    made.linux.devices = (
+        Device(kind="b", path="/dev/disk", major=7, minor=0, mode=0o100660, uid=1, gid=2),
+        Device(kind="c", path="/dev/null", major=1, minor=3, mode=0o600),
+    )
+    order = steps(made)
+    assert process_count(made, devices.MakeDevice) == 7
+    assert devices.MakeDevice(2, "b", 7, 0, 0o660, "/dev/disk", 1) in order
+    assert devices.MakeDevice(0, "c", 1, 3, 0o600, "/dev/null", 0) in order
+    last_mount = max(i for i, step in enumerate(order) if isinstance(step, mounts.MountFilesystem))
+    assert order.index(devices.MakeDevice(2, "b", 7, 0, 0o660, "/dev/disk", 1)) > last_mount
+
+
+def test_a_user_namespace_binds_listed_devices_and_makes_fifos():
+    made, notes = spec("user"), []
+    made.linux.devices = (Device(kind="c", path="/dev/x", major=1, minor=3), Device(kind="p", path="/dev/y"))
+    order = steps(made, notes=notes)
+    assert mounts.BindMount(0, False, "/dev/x", False, 0, "/dev/x") in order
+    assert devices.MakeDevice(0, "p", 0, 0, 0o666, "/dev/y", 0) in order
+    assert any("/dev/x" in note for note in notes)
+
+
+def test_no_node_is_made_in_the_hosts_dev():
+    made, notes = spec(), []
+    made.mounts = (Mount(destination="/dev/", source="/dev", options=("rbind",)),)
+    made.linux.devices = (Device(kind="c", path="/dev/x", major=1, minor=3),)
+    assert not any(isinstance(step, devices.MakeDevice) for step in steps(made, notes=notes))
+    assert any("/dev/x" in note for note in notes)
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_scheduling_is_set_with_the_privilege_for_it_and_before_a_filter(no_new_privileges):
+    made = spec(
+        io_priority=IoPriority(kind="IOPRIO_CLASS_RT", priority=1),
+        scheduler=Scheduler(policy="SCHED_FIFO", priority=3, flags=("SCHED_FLAG_RESET_ON_FORK",)),
+        no_new_privileges=no_new_privileges,
+    )
+    made.linux.personality = Personality(domain="LINUX32")
+    order = names(made)
+    for name in ("SetPersonality", "SetIoPriority", "SetScheduler"):
+        assert before("PivotRoot", name, order)
+        assert before(name, "LoadSeccomp", order)
+        assert before(name, "DropBounding", order)
+    assert scheduling.SetScheduler(0, ("SCHED_FLAG_RESET_ON_FORK",), 0, 0, "SCHED_FIFO", 3, 0) in steps(made)
 
 
 def test_the_clone_makes_all_namespaces_but_those_entered_later():

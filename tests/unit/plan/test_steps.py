@@ -1,12 +1,14 @@
 import os
+import stat
 
 import pytest
 
 from labkit.errors import LabkitError, StepError
 from labkit.linux import kernel
-from labkit.plan import mounts, parent, process
+from labkit.plan import devices, mounts, parent, process, scheduling
 from labkit.plan.plan import Plan
 from labkit.plan.step import STEPS, Scene, decode
+from labkit.plan.sysctl import WriteSysctl
 
 
 class Recorder:
@@ -135,6 +137,47 @@ def test_ambient_capabilities_are_raised_after_the_sets_they_depend_on(scene):
 def test_a_process_moves_itself_into_its_cgroup(scene):
     process.JoinCgroup("/cg/x").apply(scene)
     assert scene.kernel.calls == [("write_file", "/cg/x/tasks", "0")]
+
+
+@pytest.mark.parametrize(("fresh", "first"), [(True, "fsmount"), (False, "open_tree")])
+def test_kernel_parameters_are_written_through_a_procfs_of_their_own(scene, tmp_path, fresh, first):
+    file = tmp_path / "parameter"
+    file.touch()
+    opened = []
+
+    def only_parameter(root, path, flags):
+        opened.append(path)
+        return os.open(file, flags)
+
+    scene.kernel.openat2 = only_parameter
+    before = set(os.listdir("/proc/self/fd"))
+    WriteSysctl(fresh, (("net/a", "1"),)).apply(scene)
+    assert scene.kernel.names == [first]
+    assert opened == ["/sys/net/a"]
+    assert file.read_text() == "1"
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_fifo_is_made_with_its_mode(scene, tmp_path):
+    scene.kernel.open_or_make = lambda root, path, folder: os.open(tmp_path, os.O_PATH)
+    mask = os.umask(0)
+    devices.MakeDevice(0, "p", 0, 0, 0o640, "/pipe", 0).apply(scene)
+    os.umask(mask)
+    assert (tmp_path / "pipe").stat().st_mode == stat.S_IFIFO | 0o640
+    devices.MakeDevice(0, "p", 0, 0, 0o640, "/pipe", 0).apply(scene)
+    with pytest.raises(FileExistsError):
+        devices.MakeDevice(0, "c", 1, 3, 0o640, "/pipe", 0).apply(scene)
+
+
+def test_scheduling_goes_to_the_kernel_as_it_is(scene):
+    scheduling.SetScheduler(5, (), 0, 6, "SCHED_DEADLINE", 0, 4).apply(scene)
+    scheduling.SetIoPriority("IOPRIO_CLASS_BE", 7).apply(scene)
+    scheduling.SetPersonality("LINUX32").apply(scene)
+    assert scene.kernel.calls == [
+        ("sched_setattr", "SCHED_DEADLINE", (), 0, 0, 4, 5, 6),
+        ("ioprio_set", "IOPRIO_CLASS_BE", 7),
+        ("personality", "LINUX32"),
+    ]
 
 
 @pytest.mark.parametrize(

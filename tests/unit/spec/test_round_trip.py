@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from labkit.linux.libseccomp import ACTIONS, OPERATORS
 from labkit.linux.namespaces import NAMESPACES
 from labkit.linux.process import RLIMITS
+from labkit.linux.scheduling import IOPRIO_CLASSES, PERSONALITIES, POLICIES, SCHED_FLAGS
 from labkit.spec import default, model
 from labkit.spec.section import Section
 
@@ -25,6 +26,14 @@ VALUES = {
     "operator": st.sampled_from(sorted(OPERATORS)),
     "masked_paths": st.lists(PATHS, max_size=3).map(tuple),
     "readonly_paths": st.lists(PATHS, max_size=3).map(tuple),
+    "policy": st.sampled_from(sorted(POLICIES)),
+    "flags": st.lists(st.sampled_from(sorted(SCHED_FLAGS)), max_size=3).map(tuple),
+    "nice": st.integers(-20, 19),
+    "domain": st.sampled_from(sorted(PERSONALITIES)),
+    "sysctl": st.dictionaries(TEXT, TEXT, max_size=3),
+    "path": PATHS,
+    "major": st.integers(0, 4095),
+    "minor": st.integers(0, 2**20 - 1),
     "annotations": st.dictionaries(TEXT, TEXT, max_size=3),
     "additional_gids": st.lists(NUMBERS, max_size=3).map(tuple),
 }
@@ -33,6 +42,8 @@ KINDS = {
     model.Namespace: st.sampled_from(sorted(NAMESPACES)),
     model.DeviceRule: st.sampled_from("abc"),
     model.Mount: TEXT,
+    model.Device: st.sampled_from("bcpu"),
+    model.IoPriority: st.sampled_from(sorted(IOPRIO_CLASSES)),
 }
 LISTS = {
     "rlimits": model.Rlimit,
@@ -44,12 +55,23 @@ LISTS = {
     "rules": model.SeccompRule,
     "arguments": model.SeccompArgument,
 }
-OPTIONAL = {"capabilities": model.CapabilitySets, "pids": model.Pids, "seccomp": model.Seccomp}
+OPTIONAL = {
+    "capabilities": model.CapabilitySets,
+    "io_priority": model.IoPriority,
+    "personality": model.Personality,
+    "pids": model.Pids,
+    "scheduler": model.Scheduler,
+    "seccomp": model.Seccomp,
+}
 
 
 def value(kind, name, default):
     if name == "kind":
         return KINDS[kind]
+    if name == "priority":
+        return st.integers(0, 7)
+    if kind is model.Linux and name == "devices":
+        return st.lists(section(model.Device), max_size=2).map(tuple)
     if name in VALUES:
         return VALUES[name]
     if name in LISTS:

@@ -5,6 +5,9 @@ from labkit.spec import default
 from labkit.spec.model import IdMapping, Namespace, Spec
 from labkit.spec.validate import validate
 
+NO_UTS = {"hostname": ""}
+ONLY_UTS = {"linux__namespaces": [{"type": "mount"}, {"type": "uts"}]}
+
 
 def document(**changes):
     """A whole valid document with `changes`: a path of keys, joined by __, and the value to stand there."""
@@ -65,7 +68,28 @@ def test_unknown_properties_are_ignored():
         ("/linux/namespaces/0/type", {"linux__namespaces": [{"type": "mnt"}]}),
         ("/linux/namespaces/1", {"linux__namespaces": [{"type": "mount"}, {"type": "mount"}]}),
         ("/linux/namespaces/0/path", {"linux__namespaces": [{"type": "mount", "path": "/proc/1/ns/mnt"}]}),
-        ("/linux/sysctl", {"linux__sysctl": {"net.ipv4.ip_forward": "1"}}),
+        ("/linux/sysctl/kernel.panic", {"linux__sysctl": {"kernel.panic": "1"}}),
+        ("/linux/sysctl/kernel~1panic", {"linux__sysctl": {"kernel/panic": "1"}}),
+        ("/linux/sysctl/kernel.hostname", {"linux__sysctl": {"kernel.hostname": "a"}}),
+        ("/linux/sysctl/net.~1~1.kernel.panic", {"linux__sysctl": {"net.//.kernel.panic": "1"}}),
+        ("/linux/sysctl/net.x", {"linux__sysctl": {"net.x": 1}}),
+        ("/linux/sysctl/net.x", {"linux__sysctl": {"net.x": "1"}, "linux__namespaces": [{"type": "mount"}], **NO_UTS}),
+        ("/linux/sysctl/fs.mqueue.x", {"linux__sysctl": {"fs.mqueue.x": "1"}, **ONLY_UTS}),
+        ("/linux/sysctl/kernel.sem", {"linux__sysctl": {"kernel.sem": "1"}, **ONLY_UTS}),
+        ("/linux/devices/0/type", {"linux__devices": [{"type": "x", "path": "/dev/x"}]}),
+        ("/linux/devices/0/path", {"linux__devices": [{"type": "p", "path": "dev/x"}]}),
+        ("/linux/devices/0/path", {"linux__devices": [{"type": "p", "path": "/dev/.."}]}),
+        ("/linux/devices/0/minor", {"linux__devices": [{"type": "c", "path": "/dev/x", "major": 1}]}),
+        ("/linux/devices/0/major", {"linux__devices": [{"type": "b", "path": "/dev/x", "major": 4096, "minor": 0}]}),
+        ("/linux/personality/domain", {"linux__personality": {"domain": "BSD"}}),
+        ("/linux/personality/flags", {"linux__personality": {"domain": "LINUX", "flags": ["X"]}}),
+        ("/process/ioPriority/class", {"process__ioPriority": {"class": "RT"}}),
+        ("/process/ioPriority/priority", {"process__ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 8}}),
+        ("/process/scheduler/policy", {"process__scheduler": {"nice": 1}}),
+        ("/process/scheduler/flags/0", {"process__scheduler": {"policy": "SCHED_RR", "flags": ["FAST"]}}),
+        ("/process/scheduler/nice", {"process__scheduler": {"policy": "SCHED_FIFO", "nice": 1}}),
+        ("/process/scheduler/priority", {"process__scheduler": {"policy": "SCHED_OTHER", "priority": 1}}),
+        ("/process/scheduler/period", {"process__scheduler": {"policy": "SCHED_FIFO", "period": 1}}),
         ("/linux/timeOffsets", {"linux__timeOffsets": {"realtime": {"secs": 1}}}),
         ("/linux/timeOffsets", {"linux__timeOffsets": {"boottime": {"secs": 1}}}),
         ("/linux/uidMappings", {"linux__uidMappings": [{"containerID": 0, "hostID": 0, "size": 1}]}),
