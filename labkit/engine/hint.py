@@ -24,7 +24,7 @@ def hint(step: str, number: int | None) -> str:
         return _ROOT[number]
     if number == errno.EPERM and step == "MountFilesystem":
         return "inside another container /proc and /sys may be masked, which forbids mounting them anew"
-    if number in (errno.EPERM, errno.EACCES) and step in ("SetHostname", "LoopbackUp", "PrivateMounts"):
+    if number in (errno.EPERM, errno.EACCES) and step in ("SetHostname", "LoopbackUp", "PrivateMounts", "SlaveMounts"):
         return _RESTRICTED
     if number == errno.EPERM and step == "SetScheduler":
         return "real-time needs CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a budget in the cgroup: cpu.rt_runtime_us"

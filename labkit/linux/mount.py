@@ -14,7 +14,10 @@ import os
 from labkit.linux.libc import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, syscall
 
 MS_REC = 0x4000
+MS_UNBINDABLE = 0x20000
 MS_PRIVATE = 0x40000
+MS_SLAVE = 0x80000
+MS_SHARED = 0x100000
 MNT_DETACH = 2
 
 MOUNT_ATTR_RDONLY = 0x01
@@ -108,9 +111,19 @@ def open_tree(descriptor: int, recursive: bool = True) -> int:
     return syscall("open_tree", descriptor, b"", flags)
 
 
-def mount_setattr(descriptor: int, add: int, remove: int = 0, recursive: bool = False, path: str | None = None) -> None:
-    """Set and clear MOUNT_ATTR_* of the mount that `descriptor` stands on (mount_setattr(2), Linux 5.12)."""
-    change = MountAttr(attr_set=add, attr_clr=remove)
+def mount_setattr(
+    descriptor: int,
+    add: int,
+    remove: int = 0,
+    recursive: bool = False,
+    path: str | None = None,
+    propagation: int = 0,
+) -> None:
+    """Set and clear MOUNT_ATTR_* of the mount that `descriptor` stands on (mount_setattr(2), Linux 5.12).
+
+    `propagation` is one of MS_PRIVATE, MS_SLAVE, MS_SHARED and MS_UNBINDABLE, or 0 to leave it.
+    """
+    change = MountAttr(attr_set=add, attr_clr=remove, propagation=propagation)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     syscall("mount_setattr", descriptor, b"", flags, change, ctypes.sizeof(change), path=path)
 

@@ -11,7 +11,8 @@ import errno
 from labkit.errors import LabkitError, SpecError
 from labkit.linux import capabilities
 from labkit.linux.mount import MOUNT_ATTR_RDONLY
-from labkit.plan import devices, mounts, process, scheduling
+from labkit.plan import devices, mounts, process, propagation, scheduling
+from labkit.plan.copyup import MountCopy
 from labkit.plan.facts import Facts
 from labkit.plan.options import Options
 from labkit.plan.step import Step
@@ -85,7 +86,7 @@ def child_steps(
         steps.append(process.SetHostname(spec.domainname, spec.hostname))
     if "network" in has:
         steps.append(process.LoopbackUp())
-    steps.append(mounts.PrivateMounts())
+    steps += _isolate(spec, scratch)
     if spec.annotations.get(OVERLAY_ANNOTATION) == "tmpfs":
         steps.append(mounts.OverlayRoot(spec.root.path, rootless, scratch))
     else:
@@ -93,6 +94,7 @@ def child_steps(
     for index, mount in enumerate(spec.mounts):
         made = _mount(mount, f"/mounts/{index}", spec, facts, notes)
         steps += made
+        steps += [propagation.SetPropagation(_absolute(mount), kind) for kind in _propagation(mount, spec)]
         # A /dev that is the host's has its own nodes.
         if mount.destination.rstrip("/") == "/dev" and not isinstance(made[0], mounts.BindMount):
             steps += _default_devices(rootless, {device.path for device in spec.linux.devices})
@@ -107,7 +109,32 @@ def child_steps(
     if spec.root.readonly:
         steps.append(mounts.RemountReadonly("/"))
     steps.append(mounts.PivotRoot())
+    # The mount that is the root has been private all the time.
+    if spec.linux.rootfs_propagation not in ("", "private"):
+        steps.append(propagation.SetRootPropagation(spec.linux.rootfs_propagation))
     return tuple(steps) + _become(spec, facts, seccomp, notes)
+
+
+def _isolate(spec: Spec, scratch: str) -> list[Step]:
+    """How far the new mount namespace is cut off from the one it was copied from, before anything is mounted."""
+    wanted = {spec.linux.rootfs_propagation.removeprefix("r")}
+    if "shared" in wanted:
+        overlay = spec.annotations.get(OVERLAY_ANNOTATION) == "tmpfs"
+        return [propagation.PrivateParent(scratch if overlay else spec.root.path)]
+    wanted |= {kind.removeprefix("r") for mount in spec.mounts for kind in Options(mount.options).propagation}
+    return [propagation.SlaveMounts() if wanted & {"slave", "shared"} else propagation.PrivateMounts()]
+
+
+def _propagation(mount: Mount, spec: Spec) -> tuple[str, ...]:
+    asked = Options(mount.options).propagation
+    # As crun: a bind mount that says nothing is private, whatever the mount that it shows is.
+    if not asked and _binds(mount) and not isinstance(_isolate(spec, "")[0], propagation.PrivateMounts):
+        return ("rprivate",)
+    return asked
+
+
+def _absolute(mount: Mount) -> str:
+    return "/" + mount.destination.strip("/")
 
 
 def _offsets(spec: Spec) -> str:
@@ -117,8 +144,10 @@ def _offsets(spec: Spec) -> str:
 
 def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts, notes: list[str]) -> list[Step]:
     options = Options(mount.options)
-    destination = "/" + mount.destination.strip("/")
+    destination = _absolute(mount)
     if options.bind or mount.kind == "bind":
+        if options.copy_up:
+            raise SpecError(f"{pointer}/options", "tmpcopyup is for a tmpfs only")
         if options.data:
             raise SpecError(f"{pointer}/options", f"{options.data[0]!r} is no option of a bind mount")
         if not mount.source:
@@ -129,6 +158,8 @@ def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts, notes: list[str
         ]
     if not mount.kind:
         raise SpecError(f"{pointer}/type", "must name a filesystem unless options has bind or rbind")
+    if options.copy_up and mount.kind != "tmpfs":
+        raise SpecError(f"{pointer}/options", "tmpcopyup is for a tmpfs only")
     has = kinds(spec)
     if mount.kind == "cgroup":
         if "cgroup" not in has and not options.add & MOUNT_ATTR_RDONLY:
@@ -145,6 +176,8 @@ def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts, notes: list[str
     data = options.data
     if "user" in has:
         data = tuple(option for option in data if not _unmapped_gid(option, spec.linux.gid_mappings))
+    if options.copy_up:
+        return [MountCopy(options.add, destination, data, mount.source or "tmpfs")]
     return [mounts.MountFilesystem(options.add, destination, mount.kind, data, mount.source or mount.kind)]
 
 

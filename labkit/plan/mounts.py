@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from labkit.linux.mount import MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC
+from labkit.linux.mount import MNT_DETACH, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE
 from labkit.plan.step import Scene, Step
 
 TYPE_CHECKING = False
@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NULL_DEVICE = os.makedev(1, 3)
-
-
-class PrivateMounts(Step):
-    __slots__ = ()
-    call = "mount(MS_REC|MS_PRIVATE)"
-    why = "no mount made from here on shows outside, none made outside shows inside"
-
-    def describe(self) -> str:
-        return "stop mount propagation in the new mount namespace"
-
-    def apply(self, scene: Scene) -> None:
-        scene.kernel.mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
 class OpenRoot(Step):
@@ -229,16 +217,21 @@ class RemountReadonly(Step):
 
 class PivotRoot(Step):
     __slots__ = ()
-    call = "fchdir, pivot_root(., .), umount2(MNT_DETACH), chdir(/)"
+    call = "fchdir, pivot_root(., .), mount(MS_REC|MS_SLAVE), umount2(MNT_DETACH), chdir(/)"
     why = "the host's tree leaves the namespace for good; after chroot(2) alone there is a way back"
 
     def describe(self) -> str:
         return "make the root the root, and unmount the host's"
 
     def apply(self, scene: Scene) -> None:
+        old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fchdir(scene.root)
         scene.kernel.pivot_root(".", ".")
         # The old root now lies on top of the new one, at the same place (pivot_root(2), NOTES).
+        os.fchdir(old)
+        os.close(old)
+        # What of it is still shared with the host must not be unmounted there as well.
+        scene.kernel.mount(None, ".", None, MS_REC | MS_SLAVE)
         scene.kernel.umount2(".", MNT_DETACH)
         os.chdir("/")
         os.close(scene.root)

@@ -12,6 +12,11 @@ from labkit.linux.mount import (
     MOUNT_ATTR_NOSYMFOLLOW,
     MOUNT_ATTR_RDONLY,
     MOUNT_ATTR_STRICTATIME,
+    MS_PRIVATE,
+    MS_REC,
+    MS_SHARED,
+    MS_SLAVE,
+    MS_UNBINDABLE,
 )
 
 # option -> (attributes to set, attributes to clear)
@@ -36,15 +41,32 @@ ATTRIBUTES = {
 }
 
 
-class Options:
-    """The options of one mount, sorted: attributes, whether it is a bind, and what is left for the filesystem."""
+# mount_namespaces(7); with an r the type is that of every mount below as well.
+PROPAGATION = {
+    "private": MS_PRIVATE,
+    "rprivate": MS_PRIVATE | MS_REC,
+    "slave": MS_SLAVE,
+    "rslave": MS_SLAVE | MS_REC,
+    "shared": MS_SHARED,
+    "rshared": MS_SHARED | MS_REC,
+    "unbindable": MS_UNBINDABLE,
+    "runbindable": MS_UNBINDABLE | MS_REC,
+}
 
-    __slots__ = ("add", "bind", "data", "deep", "recursive", "remove")
+
+class Options:
+    """The options of one mount, sorted: attributes, whether it is a bind, and what is left for the filesystem.
+
+    `propagation` has names of PROPAGATION, in the order given: a mount can be made a slave and then shared.
+    """
+
+    __slots__ = ("add", "bind", "copy_up", "data", "deep", "propagation", "recursive", "remove")
 
     def __init__(self, options: tuple[str, ...]) -> None:
         self.add = self.remove = 0
-        self.bind = self.recursive = self.deep = False
+        self.bind = self.recursive = self.deep = self.copy_up = False
         data = []
+        propagation = []
         for option in options:
             # rro, rnosuid … are the same attributes for every mount below as well.
             name = option[1:] if option not in ATTRIBUTES and option[:1] == "r" and option[1:] in ATTRIBUTES else option
@@ -56,6 +78,11 @@ class Options:
                 self.add = self.add & ~remove | add
                 self.remove = self.remove & ~add | remove
                 self.deep = self.deep or name != option
-            elif option not in ("private", "rprivate"):
+            elif option in PROPAGATION:
+                propagation.append(option)
+            elif option == "tmpcopyup":
+                self.copy_up = True
+            else:
                 data.append(option)
+        self.propagation = tuple(propagation)
         self.data = tuple(data)

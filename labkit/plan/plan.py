@@ -8,7 +8,7 @@ from labkit.errors import LabkitError
 from labkit.linux.namespaces import NAMESPACES
 
 # Each registers its steps, so that all can be decoded.
-from labkit.plan import devices, mounts, parent, process, scheduling, sysctl  # noqa: F401
+from labkit.plan import copyup, devices, mounts, parent, process, propagation, scheduling, sysctl  # noqa: F401
 from labkit.plan.step import Step, decode
 
 TYPE_CHECKING = False

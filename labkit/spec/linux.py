@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# The specification names the first four; runc and crun take the recursive ones too.
+_PROPAGATION = ("shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable")
+
+
 class Namespace(Section):
     """One of linux.namespaces: a new one of this type."""
 
@@ -101,6 +105,7 @@ class Linux(Section):
         "personality",
         "readonly_paths",
         "resources",
+        "rootfs_propagation",
         "seccomp",
         "sysctl",
         "time_offsets",
@@ -115,12 +120,12 @@ class Linux(Section):
     resources: Resources
     sysctl: dict[str, str]
     personality: Personality | None
+    rootfs_propagation: str
     seccomp: Seccomp | None
     masked_paths: tuple[str, ...]
     readonly_paths: tuple[str, ...]
     REFUSED = {
         "netDevices": LATER,
-        "rootfsPropagation": LATER,
         "mountLabel": LATER,
         "intelRdt": LATER,
         "memoryPolicy": LATER,
@@ -136,6 +141,7 @@ class Linux(Section):
         "resources": ("resources", Resources.load, Resources()),
         "sysctl": ("sysctl", string_map, {}),
         "personality": ("personality", Personality.load, None),
+        "rootfs_propagation": ("rootfsPropagation", one_of(_PROPAGATION), ""),
         "seccomp": ("seccomp", Seccomp.load, None),
         "masked_paths": ("maskedPaths", array(absolute), ()),
         "readonly_paths": ("readonlyPaths", array(absolute), ()),

@@ -5,7 +5,8 @@ import pytest
 
 from labkit.errors import LabkitError, StepError
 from labkit.linux import kernel
-from labkit.plan import devices, mounts, parent, process, scheduling
+from labkit.linux.mount import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
+from labkit.plan import copyup, devices, mounts, parent, process, propagation, scheduling
 from labkit.plan.plan import Plan
 from labkit.plan.step import STEPS, Scene, decode
 from labkit.plan.sysctl import WriteSysctl
@@ -104,7 +105,8 @@ def test_a_path_that_is_not_there_needs_no_cover(scene, step):
 def test_pivot_root_lets_go_of_the_old_root(scene, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mounts.PivotRoot().apply(scene)
-    assert scene.kernel.names == ["pivot_root", "umount2"]
+    assert scene.kernel.names == ["pivot_root", "mount", "umount2"]
+    assert scene.kernel.calls[1] == ("mount", None, ".", None, MS_REC | MS_SLAVE)
     assert scene.root == -1
     assert os.getcwd() == "/"
 
@@ -117,8 +119,59 @@ def test_no_step_on_the_file_tree_leaves_a_descriptor_open(scene, tmp_path):
         mounts.MaskPath("/proc/kcore"),
         mounts.ReadonlyPath("/proc/sys"),
         mounts.RemountReadonly("/"),
+        propagation.SetPropagation("/x", "rslave"),
     ):
         step.apply(scene)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_propagation_is_set_on_the_mount_found_inside_the_root(scene):
+    propagation.SetPropagation("/x", "rshared").apply(scene)
+    propagation.SetPropagation("/y", "slave").apply(scene)
+    assert scene.kernel.names == ["openat2", "mount_setattr"] * 2
+    assert scene.kernel.calls[0][1:] == (scene.root, "/x")
+    assert scene.kernel.calls[1][2:] == (0, 0, True, "/x", MS_SHARED)
+    assert scene.kernel.calls[3][2:] == (0, 0, False, "/y", MS_SLAVE)
+
+
+def test_the_mount_below_the_root_is_the_one_made_private(scene, tmp_path):
+    number = next(line.split()[1] for line in fdinfo(scene.root) if line.startswith("mnt_id"))
+    texts = {
+        f"/proc/self/fdinfo/{scene.root}": f"pos:\t0\nmnt_id:\t{number}\n",
+        "/proc/self/mountinfo": f"1 1 0:1 / / rw - x x rw\n{number} 1 0:2 / /a\\040b\\134 rw shared:1 - x x rw\n",
+    }
+    scene.kernel.read_file = texts.__getitem__
+    propagation.PrivateParent("/unused").apply(scene)
+    assert scene.kernel.calls == [("mount", None, "/a b\\", None, MS_PRIVATE)]
+    os.fstat(scene.root)
+
+
+def fdinfo(descriptor):
+    with open(f"/proc/self/fdinfo/{descriptor}") as file:
+        return file.read().splitlines()
+
+
+def test_a_tmpfs_is_filled_before_it_is_attached(scene, tmp_path):
+    (tmp_path / "old/folder").mkdir(parents=True)
+    (tmp_path / "old/folder/file").write_text("text")
+    (tmp_path / "old/folder/file").chmod(0o640)
+    (tmp_path / "old/link").symlink_to("/nowhere")
+    (tmp_path / "new").mkdir()
+    os.utime(tmp_path / "old/folder/file", ns=(1, 2))
+    (tmp_path / "old").chmod(0o751)
+    seen = []
+    scene.kernel.fsmount = lambda *arguments: os.open(tmp_path / "new", os.O_PATH)
+    scene.kernel.open_or_make = lambda *arguments: os.open(tmp_path / "old", os.O_PATH)
+    scene.kernel.move_mount = lambda *arguments: seen.extend(sorted(os.listdir(tmp_path / "new")))
+    before = set(os.listdir("/proc/self/fd"))
+    copyup.MountCopy(1, "/x", (), "tmpfs").apply(scene)
+    assert seen == ["folder", "link"]
+    assert (tmp_path / "new/folder/file").read_text() == "text"
+    assert (tmp_path / "new/folder/file").stat().st_mode & 0o7777 == 0o640
+    assert (tmp_path / "new/folder/file").stat().st_mtime_ns == 2
+    assert os.readlink(tmp_path / "new/link") == "/nowhere"
+    assert (tmp_path / "new").stat().st_mode & 0o7777 == 0o751
+    assert scene.kernel.names == ["mount_setattr"]
     assert set(os.listdir("/proc/self/fd")) == before
 
 
@@ -236,7 +289,7 @@ def plan():
         ("mount", "pid"),
         (parent.MakeStateFolder("version 1\n", "/run/x/abc"), parent.MakeCgroup("/cg/x")),
         (),
-        (mounts.PrivateMounts(), mounts.UseRoot("/image"), process.Execute(("sh", "-c", "true"), ())),
+        (propagation.PrivateMounts(), mounts.UseRoot("/image"), process.Execute(("sh", "-c", "true"), ())),
         ("a note",),
     )
 

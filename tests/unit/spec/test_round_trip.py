@@ -26,6 +26,7 @@ VALUES = {
     "operator": st.sampled_from(sorted(OPERATORS)),
     "masked_paths": st.lists(PATHS, max_size=3).map(tuple),
     "readonly_paths": st.lists(PATHS, max_size=3).map(tuple),
+    "rootfs_propagation": st.sampled_from(["", "shared", "rslave", "private", "unbindable"]),
     "policy": st.sampled_from(sorted(POLICIES)),
     "flags": st.lists(st.sampled_from(sorted(SCHED_FLAGS)), max_size=3).map(tuple),
     "nice": st.integers(-20, 19),

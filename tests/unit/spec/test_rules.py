@@ -81,6 +81,7 @@ def test_unknown_properties_are_ignored():
         ("/linux/devices/0/path", {"linux__devices": [{"type": "p", "path": "/dev/.."}]}),
         ("/linux/devices/0/minor", {"linux__devices": [{"type": "c", "path": "/dev/x", "major": 1}]}),
         ("/linux/devices/0/major", {"linux__devices": [{"type": "b", "path": "/dev/x", "major": 4096, "minor": 0}]}),
+        ("/linux/rootfsPropagation", {"linux__rootfsPropagation": "everywhere"}),
         ("/linux/personality/domain", {"linux__personality": {"domain": "BSD"}}),
         ("/linux/personality/flags", {"linux__personality": {"domain": "LINUX", "flags": ["X"]}}),
         ("/process/ioPriority/class", {"process__ioPriority": {"class": "RT"}}),
