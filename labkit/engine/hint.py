@@ -28,6 +28,8 @@ def hint(step: str, number: int | None) -> str:
         return _RESTRICTED
     if number == errno.EPERM and step == "SetScheduler":
         return "real-time needs CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a budget in the cgroup: cpu.rt_runtime_us"
+    if number == errno.EPERM and step == "JoinNamespace":
+        return "to join a namespace takes CAP_SYS_ADMIN in the user namespace that owns it (setns(2))"
     if number == errno.ENOENT and step == "WriteSysctl":
         return "this kernel, or this namespace of it, has no such parameter; see: sysctl --all"
     if number == errno.EINVAL and step == "WriteCgroup":

@@ -7,12 +7,16 @@ import os
 
 from labkit.cgroups import detect, place
 from labkit.engine import filter, state
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, SpecError
+from labkit.linux.namespaces import NAMESPACES, open_namespace
 from labkit.plan import build, facts
+from labkit.plan.join import JoinNamespace, LeaveNamespace
 from labkit.plan.parent import MakeStateFolder, Release, WriteIdMaps
 from labkit.plan.plan import Plan
 from labkit.plan.step import Step
-from labkit.spec.model import CapabilitySets, IdMapping, Spec
+from labkit.spec.model import CapabilitySets, IdMapping, Namespace, Spec
+from labkit.spec.section import escape
+from labkit.spec.sysctl import namespace_of, sysctl_path
 
 _REFUSED = {
     errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
@@ -42,11 +46,14 @@ def prepare(spec: Spec, id: str) -> Plan:
         _forbid_making_devices(spec, notes)
     placement = place.place(spec.linux.resources, spec.linux.cgroups_path, id, layout)
     folder = f"{state.root()}/{id}"
-    after: list[Step] = []
+    joined = _joined(spec)
+    after: list[Step] = [LeaveNamespace(step.kind) for step in reversed(joined)]
     if rootless:
         after += [_id_maps(spec, host), Release(build.IDS_MAPPED)]
-    if not placement.folders and "pid" not in build.kinds(spec):
-        notes.append("neither pid namespace nor cgroup: processes that outlive the first one are not ended with it")
+    if not placement.folders and "pid" not in build.new_kinds(spec):
+        notes.append(
+            "neither a new pid namespace nor a cgroup: processes that outlive the first one are not ended with it"
+        )
     compiled = (
         (spec.annotations.get("dev.labkit.seccomp", "configured"), filter.program(spec.linux.seccomp))
         if spec.linux.seccomp
@@ -56,11 +63,36 @@ def prepare(spec: Spec, id: str) -> Plan:
     return Plan(
         id,
         build.clone_kinds(spec),
-        (MakeStateFolder(state.content(placement.folders, placement.parents), folder), *placement.before),
+        (MakeStateFolder(state.content(placement.folders, placement.parents), folder), *placement.before, *joined),
         tuple(after),
         child,
         (*notes, *placement.notes),
     )
+
+
+def _joined(spec: Spec) -> list[JoinNamespace]:
+    """The steps that join namespaces by path, each checked to be what it is said to be."""
+    steps = []
+    for index, namespace in enumerate(spec.linux.namespaces):
+        if not namespace.path:
+            continue
+        try:
+            os.close(open_namespace(namespace.path, namespace.kind))
+        except OSError as error:
+            hint = f"give such as /proc/PID/ns/{NAMESPACES[namespace.kind][1]}, or a bind mount of it"
+            raise SpecError(f"/linux/namespaces/{index}/path", f"{namespace.path}: {error.strerror}", hint) from error
+        steps.append(JoinNamespace(namespace.kind, namespace.path))
+        _spare_own(spec, namespace)
+    return steps
+
+
+def _spare_own(spec: Spec, namespace: Namespace) -> None:
+    """Refuse kernel parameters of a namespace that is joined and is this process's own: most likely the host's."""
+    found = os.stat(namespace.path)
+    own = os.stat(f"/proc/self/ns/{NAMESPACES[namespace.kind][1]}")
+    for name in spec.linux.sysctl if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) else ():
+        if namespace_of(sysctl_path(name)) == namespace.kind:
+            raise SpecError(f"/linux/sysctl/{escape(name)}", f"would change the host, whose {namespace.kind} is joined")
 
 
 def _check_root(path: str) -> None:

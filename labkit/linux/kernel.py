@@ -5,7 +5,7 @@ from __future__ import annotations
 from labkit.linux.capabilities import capset, drop_bounding, keep_capabilities, set_ambient
 from labkit.linux.cgroupfs import remove_cgroup
 from labkit.linux.mount import fsmount, mount, mount_at, mount_setattr, move_mount, open_tree, pivot_root, umount2
-from labkit.linux.namespaces import clone3, enter_time_namespace, setns, unshare
+from labkit.linux.namespaces import clone3, enter_time_namespace, open_namespace, setns, unshare
 from labkit.linux.paths import open_or_make, openat2
 from labkit.linux.pidfd import pidfd_open, pidfd_send_signal, wait_exit
 from labkit.linux.process import (
@@ -39,6 +39,7 @@ __all__ = [
     "mount_at",
     "mount_setattr",
     "move_mount",
+    "open_namespace",
     "open_or_make",
     "open_tree",
     "openat2",

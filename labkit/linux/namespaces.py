@@ -34,6 +34,9 @@ NAMESPACES = {
 
 SIGCHLD = 17
 
+# ioctl_nsfs(2), Linux 4.11.
+NS_GET_NSTYPE = 0xB703
+
 
 class CloneArgs(ctypes.Structure):
     """struct clone_args of clone3(2), its second version (88 bytes, with the cgroup field)."""
@@ -79,6 +82,20 @@ def unshare(flags: int) -> None:
 def setns(descriptor: int, kind: int = 0) -> None:
     """Join the namespace that `descriptor` refers to (setns(2))."""
     syscall("setns", descriptor, kind)
+
+
+def open_namespace(path: str, kind: str) -> int:
+    """A descriptor of the namespace `path`, checked to be of `kind` (a key of NAMESPACES)."""
+    # Without O_NONBLOCK a fifo at this path would never be opened.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = syscall("ioctl", descriptor, NS_GET_NSTYPE)
+    except OSError:
+        found = 0  # No file of nsfs has this ioctl.
+    if found != NAMESPACES[kind][0]:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"is no {kind} namespace", path)
+    return descriptor
 
 
 def enter_time_namespace(offsets: str) -> None:

@@ -49,10 +49,15 @@ def kinds(spec: Spec) -> tuple[str, ...]:
     return tuple(namespace.kind for namespace in spec.linux.namespaces)
 
 
+def new_kinds(spec: Spec) -> tuple[str, ...]:
+    """Those of them that are made anew and not joined by path."""
+    return tuple(namespace.kind for namespace in spec.linux.namespaces if not namespace.path)
+
+
 def clone_kinds(spec: Spec) -> tuple[str, ...]:
-    """Those of them that clone3 makes: all but the cgroup namespace, and a time namespace with offsets."""
+    """Those of the new ones that clone3 makes: all but the cgroup namespace, and a time namespace with offsets."""
     left = {"cgroup"} | ({"time"} if spec.linux.time_offsets else set())
-    return tuple(kind for kind in kinds(spec) if kind not in left)
+    return tuple(kind for kind in new_kinds(spec) if kind not in left)
 
 
 def child_steps(
@@ -68,7 +73,7 @@ def child_steps(
     `scratch` is a folder on the host to build an overlay on; `seccomp` is the filter's name and its BPF program;
     `joins` are the steps by which it enters its cgroups.
     """
-    has = kinds(spec)
+    has = new_kinds(spec)
     rootless = "user" in has
     # Before anything is made, so that it counts; and while the ids are still those of the cgroups' maker.
     steps: list[Step] = [process.NewSession(), *joins]
@@ -160,9 +165,9 @@ def _mount(mount: Mount, pointer: str, spec: Spec, facts: Facts, notes: list[str
         raise SpecError(f"{pointer}/type", "must name a filesystem unless options has bind or rbind")
     if options.copy_up and mount.kind != "tmpfs":
         raise SpecError(f"{pointer}/options", "tmpcopyup is for a tmpfs only")
-    has = kinds(spec)
+    has = new_kinds(spec)
     if mount.kind == "cgroup":
-        if "cgroup" not in has and not options.add & MOUNT_ATTR_RDONLY:
+        if "cgroup" not in kinds(spec) and not options.add & MOUNT_ATTR_RDONLY:
             # Without a namespace of its own it sees the host's cgroups, and could change them (release_agent).
             notes.append(f"{destination} is read-only: there is no cgroup namespace")
             options.add |= MOUNT_ATTR_RDONLY

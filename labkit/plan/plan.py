@@ -8,12 +8,25 @@ from labkit.errors import LabkitError
 from labkit.linux.namespaces import NAMESPACES
 
 # Each registers its steps, so that all can be decoded.
-from labkit.plan import copyup, devices, mounts, parent, process, propagation, scheduling, sysctl  # noqa: F401
+from labkit.plan import copyup, devices, join, mounts, parent, process, propagation, scheduling, sysctl  # noqa: F401
 from labkit.plan.step import Step, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+# Without them there is no container; and without LeaveNamespace the next one would be in the wrong place.
+_ESSENTIAL = (
+    "AwaitParent",
+    "Execute",
+    "JoinNamespace",
+    "LeaveNamespace",
+    "MakeStateFolder",
+    "OverlayRoot",
+    "Release",
+    "UseRoot",
+)
 
 
 class Plan:
@@ -71,7 +84,7 @@ class Plan:
         for name in left_out:
             if name not in known:
                 raise LabkitError(f"no step {name!r} in this plan", f"its steps are: {', '.join(known)}")
-            if name in ("AwaitParent", "Execute", "MakeStateFolder", "OverlayRoot", "Release", "UseRoot"):
+            if name in _ESSENTIAL:
                 raise LabkitError(f"step {name!r} cannot be left out", "without it there is no container")
         before, after, child = (
             tuple(step for step in steps if type(step).__name__ not in left_out)

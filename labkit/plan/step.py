@@ -21,10 +21,11 @@ STEPS: dict[str, type[Step]] = {}
 class Scene:
     """What steps share while they act: the kernel, the container's process and root, and descriptors kept open.
 
-    `release` lets the child go on from an AwaitParent, where `wait` stands until then; the engine gives both.
+    `release` lets the child go on from an AwaitParent, where `wait` stands until then; the engine gives both. `home`
+    has, by kind, descriptors of the parent's own namespaces while it stands in others.
     """
 
-    __slots__ = ("cgroup", "kernel", "pid", "release", "root", "wait")
+    __slots__ = ("cgroup", "home", "kernel", "pid", "release", "root", "wait")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Scene:
         self.pid = 0
         self.root = -1
         self.cgroup: int | None = None
+        self.home: dict[str, int] = {}
 
 
 class Step:

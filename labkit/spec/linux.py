@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 _PROPAGATION = ("shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable")
 
 
-class Namespace(Section):
-    """One of linux.namespaces: a new one of this type."""
+def _path_or_nothing(value: Any, pointer: str) -> str:
+    # runc and crun read an empty path as none.
+    return "" if value == "" else absolute(value, pointer)
 
-    __slots__ = ("kind",)
+
+class Namespace(Section):
+    """One of linux.namespaces: a new one of this type, or that which the file `path` stands for."""
+
+    __slots__ = ("kind", "path")
     kind: str
+    path: str
     REQUIRED = ("type",)
-    REFUSED = {"path": LATER}
-    PROPERTIES = {"kind": ("type", one_of(tuple(NAMESPACES)), "")}
+    PROPERTIES = {"kind": ("type", one_of(tuple(NAMESPACES)), ""), "path": ("path", _path_or_nothing, "")}
 
 
 class IdMapping(Section):

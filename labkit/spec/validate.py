@@ -7,6 +7,12 @@ from labkit.spec.model import Linux, Scheduler, Spec
 from labkit.spec.section import escape
 from labkit.spec.sysctl import namespace_of, sysctl_path
 
+# Namespaces that this version makes and does not join, and why.
+_NOT_JOINED = {
+    "mount": "cannot be joined by this version of labkit, which mounts the root filesystem in a new one",
+    "user": "cannot be joined by this version of labkit, which would have to read its id maps",
+}
+
 
 def validate(spec: Spec) -> None:
     """Raise SpecError, with the JSON pointer, at the first contradiction."""
@@ -45,6 +51,11 @@ def _namespaces(spec: Spec, linux: Linux) -> None:
     for index, namespace in enumerate(linux.namespaces):
         if namespace.kind in kinds:
             raise SpecError(f"/linux/namespaces/{index}", f"{namespace.kind} is given twice")
+        if namespace.path and namespace.kind in _NOT_JOINED:
+            why = f"a {namespace.kind} namespace {_NOT_JOINED[namespace.kind]}"
+            raise SpecError(f"/linux/namespaces/{index}/path", why)
+        if namespace.path and namespace.kind == "time" and linux.time_offsets:
+            raise SpecError("/linux/timeOffsets", "can be set in a new time namespace only")
         kinds.add(namespace.kind)
     needs = (
         ("mount", "/mounts", bool(spec.mounts)),
@@ -78,7 +89,7 @@ def _sysctls(linux: Linux) -> None:
         if kind is None:
             raise SpecError(pointer, "belongs to no namespace: set, it would change the host")
         if kind not in kinds:
-            raise SpecError(pointer, f"needs a new {kind} namespace in /linux/namespaces")
+            raise SpecError(pointer, f"needs a {kind} namespace in /linux/namespaces")
 
 
 def _devices(linux: Linux) -> None:

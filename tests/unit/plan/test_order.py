@@ -386,6 +386,28 @@ def test_scheduling_is_set_with_the_privilege_for_it_and_before_a_filter(no_new_
     assert scheduling.SetScheduler(0, ("SCHED_FLAG_RESET_ON_FORK",), 0, 0, "SCHED_FIFO", 3, 0) in steps(made)
 
 
+def joining(*kinds):
+    made = spec()
+    made.linux.namespaces = tuple(
+        Namespace(kind=n.kind, path=f"/ns/{n.kind}" if n.kind in kinds else "") for n in made.linux.namespaces
+    )
+    return made
+
+
+def test_what_is_joined_is_neither_made_nor_set_up():
+    made = joining("network", "cgroup", "pid")
+    assert set(build.clone_kinds(made)) == {"ipc", "uts", "mount"}
+    assert not {"LoopbackUp", "EnterCgroupNamespace"} & set(names(made))
+
+
+def test_proc_and_sys_are_bound_where_a_new_user_namespace_does_not_own_what_they_show():
+    made = joining("network", "pid")
+    made.linux.namespaces += (Namespace(kind="user"),)
+    made.linux.uid_mappings = made.linux.gid_mappings = (IdMapping(host_id=100_000, size=65536),)
+    bound = {step.source for step in steps(made) if isinstance(step, mounts.BindMount)}
+    assert {"/proc", "/sys"} <= bound
+
+
 def test_the_clone_makes_all_namespaces_but_those_entered_later():
     made = spec("user", "time")
     assert "cgroup" not in build.clone_kinds(made)

@@ -6,7 +6,8 @@ import pytest
 from labkit.errors import LabkitError, StepError
 from labkit.linux import kernel
 from labkit.linux.mount import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
-from labkit.plan import copyup, devices, mounts, parent, process, propagation, scheduling
+from labkit.linux.namespaces import CLONE_NEWUTS
+from labkit.plan import copyup, devices, join, mounts, parent, process, propagation, scheduling
 from labkit.plan.plan import Plan
 from labkit.plan.step import STEPS, Scene, decode
 from labkit.plan.sysctl import WriteSysctl
@@ -32,7 +33,7 @@ class Recorder:
         return [call[0] for call in self.calls]
 
 
-OPENING = ("open_tree", "fsmount", "openat2", "open_or_make")
+OPENING = ("open_namespace", "open_tree", "fsmount", "openat2", "open_or_make")
 
 
 @pytest.fixture
@@ -173,6 +174,28 @@ def test_a_tmpfs_is_filled_before_it_is_attached(scene, tmp_path):
     assert (tmp_path / "new").stat().st_mode & 0o7777 == 0o751
     assert scene.kernel.names == ["mount_setattr"]
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_parent_stands_in_a_namespace_only_while_it_clones(scene):
+    before = set(os.listdir("/proc/self/fd"))
+    entering = join.JoinNamespace("uts", "/ns/uts")
+    entering.apply(scene)
+    join.LeaveNamespace("uts").apply(scene)
+    entering.undo(scene)
+    assert scene.kernel.names == ["open_namespace", "setns", "setns"]
+    assert scene.kernel.calls[0] == ("open_namespace", "/ns/uts", "uts")
+    assert [call[2] for call in scene.kernel.calls[1:]] == [CLONE_NEWUTS, CLONE_NEWUTS]
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_parent_that_could_not_clone_returns_to_its_namespace(scene):
+    entering = join.JoinNamespace("pid", "/ns/pid")
+    entering.undo(scene)
+    assert scene.kernel.names == []
+    entering.apply(scene)
+    entering.undo(scene)
+    assert scene.kernel.names == ["open_namespace", "setns", "setns"]
+    assert scene.home == {}
 
 
 def test_setting_the_user_keeps_capabilities_over_it(scene):

@@ -6,6 +6,7 @@ from labkit.spec.model import IdMapping, Namespace, Spec
 from labkit.spec.validate import validate
 
 NO_UTS = {"hostname": ""}
+TIME = [{"type": "mount"}, {"type": "uts"}, {"type": "time", "path": "/proc/1/ns/time"}]
 ONLY_UTS = {"linux__namespaces": [{"type": "mount"}, {"type": "uts"}]}
 
 
@@ -68,6 +69,9 @@ def test_unknown_properties_are_ignored():
         ("/linux/namespaces/0/type", {"linux__namespaces": [{"type": "mnt"}]}),
         ("/linux/namespaces/1", {"linux__namespaces": [{"type": "mount"}, {"type": "mount"}]}),
         ("/linux/namespaces/0/path", {"linux__namespaces": [{"type": "mount", "path": "/proc/1/ns/mnt"}]}),
+        ("/linux/namespaces/0/path", {"linux__namespaces": [{"type": "user", "path": "/proc/1/ns/user"}]}),
+        ("/linux/namespaces/0/path", {"linux__namespaces": [{"type": "pid", "path": "ns/pid"}]}),
+        ("/linux/timeOffsets", {"linux__namespaces": TIME, "linux__timeOffsets": {"boottime": {"secs": 1}}}),
         ("/linux/sysctl/kernel.panic", {"linux__sysctl": {"kernel.panic": "1"}}),
         ("/linux/sysctl/kernel~1panic", {"linux__sysctl": {"kernel/panic": "1"}}),
         ("/linux/sysctl/kernel.hostname", {"linux__sysctl": {"kernel.hostname": "a"}}),
