@@ -38,19 +38,23 @@ def build(reference: Reference, rootfs: Path, lock: int, report: Report) -> list
     options += [f"--aptopt={option}" for option in _host_proxies()]
     sources = _host_sources(reference.suite) if reference.suite == host_suite() else []
     if os.geteuid() == 0:
-        _as_root(run, [*options, reference.suite, str(rootfs), *sources])
+        _as_root(run, [*options, reference.suite, str(rootfs), *sources], rootfs.parent)
     else:
         _as_user(run, options, reference, rootfs, sources)
     _leave_out_the_host(rootfs)
     return _installed(rootfs)
 
 
-def _as_root(run: Mmdebstrap, arguments: list[str]) -> None:
+def _as_root(run: Mmdebstrap, arguments: list[str], partial: Path) -> None:
     # mmdebstrap mounts /proc and /sys in the tree. In namespaces of its own these go with its last process, and each of
     # its processes goes with the first, which goes with us, however we end.
     namespaces = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
     die_with_us = ["setpriv", "--pdeathsig=KILL"]
-    run([*die_with_us, *namespaces, "mmdebstrap", "--mode=root", *arguments])
+    work = _work_folder(partial)
+    try:
+        run([*die_with_us, *namespaces, "mmdebstrap", "--mode=root", *arguments], TMPDIR=str(work))
+    finally:
+        remove_tree(work)
 
 
 def _as_user(run: Mmdebstrap, options: list[str], reference: Reference, rootfs: Path, sources: list[str]) -> None:
@@ -80,7 +84,7 @@ def _as_user(run: Mmdebstrap, options: list[str], reference: Reference, rootfs: 
 
 
 def _work_folder(partial: Path) -> Path:
-    """A folder for mmdebstrap's tree, of the same name for each build of one image, so that remains are found.
+    """A folder for what mmdebstrap makes aside, of one name for all builds of an image, so that remains are found.
 
     It is not in the cache, since the ids of the user namespace must reach it and homes are often closed to others.
     """
@@ -100,7 +104,7 @@ def _work_folder(partial: Path) -> Path:
 
 def _empty(work: Path) -> None:
     """Remove the folder and what a killed mmdebstrap left in it, of subordinate ids and of our own."""
-    if any(work.iterdir()):
+    if any(work.iterdir()) and os.geteuid() != 0:
         remove = ["mmdebstrap", "--unshare-helper", "find", str(work), "-xdev", "-mindepth", "1", "-delete"]
         subprocess.run(remove, check=False, capture_output=True, stdin=subprocess.DEVNULL)
     remove_tree(work)
