@@ -7,7 +7,7 @@ import errno
 _ROOT = {
     errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
     errno.ENOTDIR: "the root filesystem is a folder; an archive must be unpacked first",
-    errno.EACCES: "every folder on the way must be searchable by the container's user 0, or run as root",
+    errno.EACCES: "every folder on the way must be searchable by you, or run as root",
 }
 _ANY = {
     errno.ENOSPC: "the disk, or the tmpfs behind it, is full: make room, for example with: labkit image rm --all",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from labkit.cgroups import detect, place
 from labkit.engine import filter, state
+from labkit.engine.hint import hint
 from labkit.errors import LabkitError, SpecError
 from labkit.linux.namespaces import NAMESPACES, open_namespace
 from labkit.plan import build, facts
@@ -17,12 +17,6 @@ from labkit.plan.step import Step
 from labkit.spec.model import CapabilitySets, IdMapping, Namespace, Spec
 from labkit.spec.section import escape
 from labkit.spec.sysctl import namespace_of, sysctl_path
-
-_REFUSED = {
-    errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
-    errno.ENOTDIR: "the root filesystem is a folder; unpack an archive first",
-    errno.EACCES: "every folder on the way must be searchable by you, or run as root",
-}
 
 
 def prepare(spec: Spec, id: str) -> Plan:
@@ -79,8 +73,8 @@ def _joined(spec: Spec) -> list[JoinNamespace]:
         try:
             os.close(open_namespace(namespace.path, namespace.kind))
         except OSError as error:
-            hint = f"give such as /proc/PID/ns/{NAMESPACES[namespace.kind][1]}, or a bind mount of it"
-            raise SpecError(f"/linux/namespaces/{index}/path", f"{namespace.path}: {error.strerror}", hint) from error
+            advice = f"give such as /proc/PID/ns/{NAMESPACES[namespace.kind][1]}, or a bind mount of it"
+            raise SpecError(f"/linux/namespaces/{index}/path", f"{namespace.path}: {error.strerror}", advice) from error
         steps.append(JoinNamespace(namespace.kind, namespace.path))
         _spare_own(spec, namespace)
     return steps
@@ -100,8 +94,8 @@ def _check_root(path: str) -> None:
         # Readable is more than the kernel asks, but nothing could be found in it otherwise.
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
-        hint = _REFUSED.get(error.errno or 0, "check the path")
-        raise LabkitError(f"root filesystem {path}: {error.strerror}", hint) from error
+        advice = hint("UseRoot", error.errno) or "check the path"
+        raise LabkitError(f"root filesystem {path}: {error.strerror}", advice) from error
 
 
 def _forbid_making_devices(spec: Spec, notes: list[str]) -> None:
