@@ -4,8 +4,6 @@ The package imports nothing until it is asked (not even `typing`, which costs 5 
 starts fast.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from labkit.engine.container import Container as Container

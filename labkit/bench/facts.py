@@ -11,6 +11,8 @@ import subprocess
 
 import labkit
 from labkit.cgroups.detect import detect
+from labkit.errors import LabkitError
+from labkit.images.cache import stored
 
 _VULNERABILITIES = "/sys/devices/system/cpu/vulnerabilities"
 
@@ -32,6 +34,7 @@ def gather() -> dict[str, object]:
         "mitigations": {name: _read(f"{_VULNERABILITIES}/{name}") for name in sorted(_names(_VULNERABILITIES))},
         "lsm": _read("/sys/kernel/security/lsm") or "none shown",
         "privileged": os.geteuid() == 0,
+        "images": _images(),
         "load": list(os.getloadavg()),
         "labkit": labkit.__version__,
         "python": platform.python_version(),
@@ -51,6 +54,17 @@ def steal_ticks() -> tuple[int, int]:
         ticks = [int(word) for word in file.readline().split()[1:]]
     # The last two, guest and guest_nice, are counted in user and nice already.
     return ticks[7], sum(ticks[:8])
+
+
+def _images() -> list[str]:
+    """Each cached image's name and digest: its manifest's, where others have made it, else that of what it holds."""
+    try:
+        found = [facts for _, facts in stored()]
+    except LabkitError:
+        return []  # A run that needs no image goes on without a cache.
+    # Without the folder or the registry, which tell of this host.
+    names = [str(facts.get("reference")).rpartition("/")[2] for facts in found]
+    return [f"{name} {facts.get('manifest') or facts.get('digest')}" for name, facts in zip(names, found, strict=True)]
 
 
 def _names(folder: str) -> list[str]:

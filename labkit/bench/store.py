@@ -6,6 +6,11 @@
     FOLDER/scratch-*/           what the trials run, while they run
 
 A trial is measured when its file exists, so that an interrupted run goes on where it stopped and loses nothing.
+
+A packed run, which is read and not measured into, has the rows of all trials in one file:
+
+    FOLDER/observations.parquet     ordered by experiment, condition, block and position
+    FOLDER/run.json                 as above
 """
 
 from __future__ import annotations
@@ -20,12 +25,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labkit.bench import facts
 from labkit.errors import LabkitError
 
 SCHEMA = 1
+PACKED = "observations.parquet"
 COLUMNS = pa.schema(
     [
         ("run", pa.string()),
@@ -73,7 +80,12 @@ class Run:
         return sessions
 
     def begin(self) -> None:
-        """Make the folder with this host's facts, or check that the run that is there was measured on this host."""
+        """Make the folder with this host's facts, or check that the run that is there was measured on this host.
+
+        Raises LabkitError for a run of another host, and for one that is packed.
+        """
+        if self.packed():
+            raise LabkitError(f"run {self.name} is packed: it is read, not measured into", "choose another --run")
         if not (self.folder / "run.json").exists():
             (self.folder / "trials").mkdir(parents=True, exist_ok=True)
             self._write({"schema": SCHEMA, "facts": facts.gather(), "sessions": []})
@@ -121,12 +133,51 @@ class Run:
         """Take back what was said of a runtime that was not available."""
         (self.folder / "trials" / f"{key}.parquet").unlink(missing_ok=True)
 
-    def observations(self) -> pd.DataFrame:
-        """All rows, ordered by experiment, condition, block and position; an empty frame for a new run."""
-        tables = [_read_trial(path) for path in sorted((self.folder / "trials").glob("*.parquet"))]
-        whole = pa.concat_tables(tables) if tables else COLUMNS.empty_table()
+    def packed(self) -> bool:
+        """Whether all its rows are in one file, to which no more are added."""
+        return (self.folder / PACKED).is_file()
+
+    def holds(self, experiment: str) -> bool:
+        """Whether anything of that experiment was recorded."""
+        if self.packed():
+            return not self.observations(experiment).empty
+        return any((self.folder / "trials").glob(f"{experiment}-*.parquet"))
+
+    def observations(self, experiment: str = "") -> pd.DataFrame:
+        """All rows, or those of one experiment, ordered by experiment, condition, block and position.
+
+        An empty frame for a new run.
+        """
+        if self.packed():
+            whole = _read_trial(self.folder / PACKED)
+            if experiment:
+                whole = whole.filter(pc.equal(whole["experiment"], experiment))
+        else:
+            pattern = f"{experiment}-*.parquet" if experiment else "*.parquet"
+            tables = [_read_trial(path) for path in sorted((self.folder / "trials").glob(pattern))]
+            whole = pa.concat_tables(tables) if tables else COLUMNS.empty_table()
         frame: pd.DataFrame = whole.to_pandas()
         return frame.sort_values(["experiment", "condition", "block", "position"], kind="stable", ignore_index=True)
+
+    def pack(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the run packed into `folder`, replacing a packed run that is there; returns the file of its rows.
+
+        What the programs of failed trials said stays behind; the reasons are in the rows. Raises LabkitError for a
+        run without observations, and for a folder that holds something else.
+        """
+        target = Path(folder).absolute()
+        whole, rows = self._read(), self.observations()
+        if rows.empty:
+            raise LabkitError(f"run {self.name} holds no observation", "labkit reproduce measures, as root")
+        if target == self.folder or (target.exists() and not (target.is_dir() and _only_packed(target))):
+            raise LabkitError(f"{target} holds something else than a packed run", "name another folder")
+        target.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pandas(rows, schema=COLUMNS, preserve_index=False)
+        partial = target / f"{PACKED}.partial"
+        pq.write_table(table, partial, compression="zstd", compression_level=19)
+        partial.rename(target / PACKED)
+        Run(target)._write(whole)
+        return target / PACKED
 
     def _read(self) -> dict[str, Any]:
         path = self.folder / "run.json"
@@ -151,6 +202,10 @@ class Run:
             file.flush()
             os.fsync(file.fileno())
         partial.rename(self.folder / "run.json")
+
+
+def _only_packed(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} <= {PACKED, "run.json", "README.md"}
 
 
 def _read_trial(path: Path) -> pa.Table:

@@ -6,7 +6,6 @@ stderr as JSON [message, hint], with exit status USER_ERROR.
 
 from __future__ import annotations
 
-import datetime
 import fcntl
 import gc
 import json
@@ -14,7 +13,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -23,8 +22,11 @@ import pandas as pd
 
 from labkit.bench import cold, facts
 from labkit.bench.design import Trial, blocks
-from labkit.bench.startup import AGAIN, EXPERIMENT, USER_ERROR
+from labkit.bench.row import now, row
+from labkit.bench.sparse import in_block
+from labkit.bench.startup import AGAIN, EXPERIMENT
 from labkit.bench.store import Run
+from labkit.bench.work import USER_ERROR
 from labkit.errors import LabkitError
 from labkit.linux.rundir import rundir
 from labkit.runtimes import Probe, Runtime, driver
@@ -35,8 +37,8 @@ from labkit.workloads.measurement import Measurement
 _WARM_UPS = 2
 
 
-def main(argv: list[str]) -> int:
-    """Measure what is missing of the experiment that `argv` orders."""
+def main(argv: list[str], measure: Callable[..., None]) -> int:
+    """Measure what is missing in the run `argv[0]` of the experiment; `argv[1]` has what `measure` wants, in JSON."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         order = json.loads(argv[1])
@@ -95,20 +97,19 @@ def measure(run: Run, runtimes: list[str], warm_blocks: int, cold_blocks: int, s
         _note_unavailable(run, runtime, probe)
     if not available:
         raise LabkitError("none of the runtimes is available here", "labkit doctor says why, and what to type")
-    labels = [label for label in runtimes if label in available]
-    observations = run.observations()
-    _same_versions(observations, available)
-    trials = _lacking(observations, "warm", labels, warm_blocks, seed)
+    observations = run.observations(EXPERIMENT)
+    same_versions(observations, available)
+    trials = _lacking(observations, "warm", available, warm_blocks, seed)
     if reason := cold.possible() if cold_blocks else "":
         tell(0, 0, f"no cold starts: {reason}")
     else:
-        trials += _lacking(observations, "cold", labels, cold_blocks, seed)
+        trials += _lacking(observations, "cold", available, cold_blocks, seed)
     if trials:
-        _session(run, seed, trials, available)
+        _run_trials(run, seed, trials, available)
     tell(len(trials), len(trials), "all is measured")
 
 
-def _same_versions(observations: pd.DataFrame, available: dict[str, tuple[Runtime, Probe]]) -> None:
+def same_versions(observations: pd.DataFrame, available: dict[str, tuple[Runtime, Probe]]) -> None:
     """Raise LabkitError when a runtime is not what it was when the run began: one run compares one version of each."""
     measured = observations[observations["status"] != "unavailable"]
     for label, (_, probe) in available.items():
@@ -119,7 +120,9 @@ def _same_versions(observations: pd.DataFrame, available: dict[str, tuple[Runtim
             )
 
 
-def _lacking(observations: pd.DataFrame, condition: str, labels: list[str], wanted: int, seed: int) -> list[Trial]:
+def _lacking(
+    observations: pd.DataFrame, condition: str, available: Mapping[str, tuple[Runtime, Probe]], wanted: int, seed: int
+) -> list[Trial]:
     """New blocks, as many as complete ones are lacking.
 
     A block that was cut short, or lacks a runtime that has come since, stays as it is: its missing trials would meet
@@ -127,9 +130,15 @@ def _lacking(observations: pd.DataFrame, condition: str, labels: list[str], want
     """
     rows = observations[(observations["experiment"] == EXPERIMENT) & (observations["condition"] == condition)]
     there = rows.groupby("block")["runtime"].agg(set)
-    complete = sum(set(labels) <= runtimes for runtimes in there)
+    complete = sum(
+        set(in_block(available, number)) <= runtimes for number, runtimes in zip(there.index, there, strict=True)
+    )
     first = int(rows["block"].max()) + 1 if len(rows) else 0
-    return blocks(EXPERIMENT, condition, labels, range(first, first + max(0, wanted - complete)), seed)
+    return [
+        trial
+        for number in range(first, first + max(0, wanted - complete))
+        for trial in blocks(EXPERIMENT, condition, in_block(available, number), [number], seed)
+    ]
 
 
 def _note_unavailable(run: Run, runtime: Runtime, probe: Probe) -> None:
@@ -142,27 +151,24 @@ def _note_unavailable(run: Run, runtime: Runtime, probe: Probe) -> None:
     _add_without_value(run, key, trial, runtime, probe, "unavailable", probe.reason)
 
 
-def _session(run: Run, seed: int, trials: list[Trial], available: dict[str, tuple[Runtime, Probe]]) -> None:
-    started, (stolen, ticks), load = _now(), facts.steal_ticks(), os.getloadavg()
+@contextmanager
+def session(run: Run, experiment: str, seed: int, trials: int) -> Iterator[str]:
+    """Yield a folder for what the trials run, and record the session at its end, however it comes."""
+    started, (stolen, ticks), load = now(), facts.steal_ticks(), os.getloadavg()
     # Collections of garbage would fall into some trials and not into others.
     gc.disable()
     with run.scratch() as scratch:
-        place = startup.prepare(scratch)
         try:
-            # For cold trials too: what a driver reads only once is then not read while one is timed.
-            _warm_up(available, place)
-            for done, trial in enumerate(trials):
-                tell(done, len(trials), f"{trial.runtime}, {trial.condition}")
-                run_trial(run, trial, *available[trial.runtime], place)
+            yield scratch
         finally:
             later_stolen, later_ticks = facts.steal_ticks()
             run.add_session(
                 {
-                    "experiment": EXPERIMENT,
+                    "experiment": experiment,
                     "seed": seed,
-                    "trials": len(trials),
+                    "trials": trials,
                     "started": started.isoformat(timespec="seconds"),
-                    "ended": _now().isoformat(timespec="seconds"),
+                    "ended": now().isoformat(timespec="seconds"),
                     "load_before": list(load),
                     "load_after": list(os.getloadavg()),
                     "steal_percent": 100 * (later_stolen - stolen) / max(1, later_ticks - ticks),
@@ -170,12 +176,22 @@ def _session(run: Run, seed: int, trials: list[Trial], available: dict[str, tupl
             )
 
 
+def _run_trials(run: Run, seed: int, trials: list[Trial], available: dict[str, tuple[Runtime, Probe]]) -> None:
+    with session(run, EXPERIMENT, seed, len(trials)) as scratch:
+        place = startup.prepare(scratch)
+        # For cold trials too: what a driver reads only once is then not read while one is timed.
+        _warm_up(available, place)
+        for done, trial in enumerate(trials):
+            tell(done, len(trials), f"{trial.runtime}, {trial.condition}")
+            run_trial(run, trial, *available[trial.runtime], place)
+
+
 def _warm_up(available: dict[str, tuple[Runtime, Probe]], place: str) -> None:
     for runtime, _ in available.values():
         for _ in range(_WARM_UPS):
             with tempfile.TemporaryFile() as log:
                 try:
-                    startup.trial(runtime, place, _id(), log.fileno())
+                    startup.trial(runtime, place, new_id(), log.fileno())
                 except LabkitError:
                     break  # Its trials will fail too, and be recorded.
 
@@ -187,13 +203,19 @@ def run_trial(run: Run, trial: Trial, runtime: Runtime, probe: Probe, place: str
         cold.drop_caches()
     with tempfile.TemporaryFile() as log:
         try:
-            measured = startup.trial(runtime, place, _id(), log.fileno())
+            measured = startup.trial(runtime, place, new_id(), log.fileno())
         except LabkitError as error:
             said = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
             log_text = said or error.message
             _add_without_value(run, trial.key, trial, runtime, probe, "failed", error.message, log_text)
             return
-    run.add(trial.key, [_row(trial, runtime, probe, one, "ok", "") for one in measured])
+    run.add(trial.key, [_row(trial, runtime, probe, one) for one in measured])
+
+
+def _row(
+    trial: Trial, runtime: Runtime, probe: Probe, measured: Measurement, status: str = "ok", reason: str = ""
+) -> dict[str, Any]:
+    return row(trial, trial.runtime, startup.NAME, runtime.parameters, probe, measured, status, reason)
 
 
 def _add_without_value(
@@ -203,35 +225,10 @@ def _add_without_value(
     run.add(key, [_row(trial, runtime, probe, one, status, reason) for one in nothing], log)
 
 
-def _row(
-    trial: Trial, runtime: Runtime, probe: Probe, measured: Measurement, status: str, reason: str
-) -> dict[str, Any]:
-    return {
-        "experiment": trial.experiment,
-        "runtime": trial.runtime,
-        "version": probe.version,
-        "parameters": runtime.parameters,
-        "workload": startup.NAME,
-        "condition": trial.condition,
-        "block": trial.block,
-        "position": trial.position,
-        "metric": measured.metric,
-        "unit": measured.unit,
-        "value": measured.value,
-        "status": status,
-        "reason": reason,
-        "flags": ",".join(probe.flags),
-        "started": _now(),
-    }
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def _id() -> str:
+def new_id() -> str:
+    """An id for one sandbox."""
     return f"labkit-{os.urandom(5).hex()}"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], measure))

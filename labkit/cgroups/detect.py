@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from labkit.linux.process import read_file
+from labkit.linux.proc import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,16 +30,12 @@ class Hierarchy:
 class Layout:
     """All hierarchies of the host; `mode` is `v1`, `v2`, `hybrid` or `none`."""
 
-    __slots__ = ("hierarchies",)
+    __slots__ = ("hierarchies", "mode")
 
     def __init__(self, hierarchies: Iterable[Hierarchy]) -> None:
         self.hierarchies = tuple(hierarchies)
-
-    @property
-    def mode(self) -> str:
-        """Which versions are mounted."""
         versions = {hierarchy.version for hierarchy in self.hierarchies}
-        return {frozenset(): "none", frozenset({1}): "v1", frozenset({2}): "v2"}.get(frozenset(versions), "hybrid")
+        self.mode = f"v{versions.pop()}" if len(versions) == 1 else "hybrid" if versions else "none"
 
     def of(self, controller: str) -> Hierarchy | None:
         """The hierarchy that has `controller`."""
@@ -61,6 +57,19 @@ class Layout:
             for h in self.hierarchies
         )
 
+    def places(self) -> dict[str, str]:
+        """Where the host has each tree, by the same folder."""
+        return {"" if self.mode == "v2" else os.path.basename(h.mount): h.mount for h in self.hierarchies}
+
+    def named(self, folders: Iterable[str]) -> dict[str, str]:
+        """Cgroups by the folder that `mounts` gives their tree."""
+        return {
+            "" if self.mode == "v2" else os.path.basename(h.mount): folder
+            for h in self.hierarchies
+            for folder in folders
+            if folder.startswith(h.mount + "/")
+        }
+
 
 def _options(hierarchy: Hierarchy) -> tuple[str, ...]:
     if hierarchy.version == 2:
@@ -69,9 +78,22 @@ def _options(hierarchy: Hierarchy) -> tuple[str, ...]:
     return ("none", *named) if named else hierarchy.controllers
 
 
+# What was read last, and what it meant.
+_known: tuple[tuple[str, str], Layout] | None = None
+
+
 def detect() -> Layout:
     """The layout as this process sees it now."""
-    return parse(read_file("/proc/self/mountinfo"), read_file("/proc/self/cgroup"), _v2_controllers)
+    global _known
+    texts = read_file("/proc/self/mountinfo"), read_file("/proc/self/cgroup")
+    if _known is not None and _known[0] == texts:
+        layout = _known[1]
+        unified = layout.v2()
+        if unified is None or unified.controllers == _v2_controllers(unified.mount):
+            return layout
+    layout = parse(*texts, _v2_controllers)
+    _known = texts, layout
+    return layout
 
 
 def _v2_controllers(mount: str) -> tuple[str, ...]:
@@ -89,6 +111,8 @@ def parse(mountinfo: str, own: str, v2_controllers: Callable[[str], tuple[str, .
         standing[frozenset(names.split(",")) if names else frozenset()] = path
     hierarchies: dict[frozenset[str], Hierarchy] = {}
     for line in mountinfo.splitlines():
+        if " - cgroup" not in line:
+            continue
         head, _, tail = line.partition(" - ")
         filesystem, _, super_options = tail.split(" ", 2)
         if filesystem not in ("cgroup", "cgroup2"):
@@ -118,6 +142,8 @@ def _below(mount: str, root: str, path: str) -> str:
 
 def _unescape(field: str) -> str:
     """proc_pid_mountinfo(5) writes blanks and backslashes as octal."""
+    if "\\" not in field:
+        return field
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         field = field.replace(code, character)
     return field

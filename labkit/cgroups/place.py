@@ -9,44 +9,51 @@ from __future__ import annotations
 
 import os
 
-from labkit.cgroups import v1, v2
+from labkit.cgroups.choose import choose, notes
 from labkit.cgroups.detect import Hierarchy, Layout
 from labkit.errors import LabkitError
-from labkit.linux.process import read_file
-from labkit.plan.parent import (
-    CloneIntoCgroup,
-    InheritCpuset,
-    MakeCgroup,
-    MakeParentCgroup,
-    WriteCgroup,
-)
+from labkit.linux.proc import read_file
+from labkit.plan.cgroup import AttachDeviceProgram, WriteDeviceRules, WriteEitherCgroup
+from labkit.plan.parent import CloneIntoCgroup, InheritCpuset, MakeCgroup, MakeParentCgroup, TakeCgroup, WriteCgroup
 from labkit.plan.process import JoinCgroup
 from labkit.plan.step import Step
-from labkit.spec.model import Resources
+from labkit.spec.model import DeviceRule, Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Limit = tuple[str, str, str, str]  # (controller, file, value, why)
+    from labkit.cgroups.limit import Limit
+    from labkit.cgroups.systemd import Scope
 
+# Files of v1 whose limits are left out, with a note, on a kernel without them.
+_MAY_BE_MISSING = {
+    "memory.memsw.limit_in_bytes": "swap is not counted: the kernel runs without swap accounting",
+    "memory.kmem.tcp.limit_in_bytes": "memory.kernelTCP is left out: this kernel counts it with the rest",
+}
+_CPUSET = ("cpuset.cpus", "cpuset.mems")
+# What a new cgroup has anyway.
+_FRESH = {("cpu.shares", "1024"), ("cpu.cfs_period_us", "100000")}
 _ALWAYS_ENABLED = ("memory", "cpu", "pids")
 
 
 class Placement:
-    """The cgroup steps of one container: `before` the clone and then the child's, the folders made, and notes.
+    """The cgroup steps of one container: `before` and `after` the clone, the child's, the folders made, and notes.
 
-    `folders` are the container's own cgroups, `parents` those on the way to them, which others may share.
+    `folders` are the container's own cgroups, `parents` those on the way to them, which others may share; `shared` says
+    that others are in its own too.
     """
 
-    __slots__ = ("before", "child", "folders", "notes", "parents")
+    __slots__ = ("after", "before", "child", "folders", "notes", "parents", "shared")
 
     def __init__(self) -> None:
         self.before: list[Step] = []
+        self.after: list[Step] = []
         self.child: list[Step] = []
         self.folders: list[str] = []
         self.parents: list[str] = []
         self.notes: list[str] = []
+        self.shared = False
 
 
 def place(resources: Resources, path: str, id: str, layout: Layout) -> Placement:
@@ -55,25 +62,35 @@ def place(resources: Resources, path: str, id: str, layout: Layout) -> Placement
     Raises LabkitError when a limit was asked for that no cgroup of the caller can keep.
     """
     placement = Placement()
-    limits: list[Limit] = []
-    for hierarchy in layout.hierarchies:
-        found = v1.writes(resources) if hierarchy.version == 1 else v2.writes(resources)
-        limits += [limit for limit in found if limit[0] in hierarchy.controllers]
-    for controller, file, value, _ in v1.writes(resources) if layout.mode != "v2" else v2.writes(resources):
-        # Device rules without their controller are kept otherwise (engine.prepare).
-        if controller != "devices" and layout.of(controller) is None:
-            raise LabkitError(
-                f"{file} cannot be set to {value}: this host has no cgroup controller {controller!r}",
-                "labkit doctor shows the controllers and where they are",
-            )
-    for hierarchy in layout.hierarchies:
-        own = [limit for limit in limits if limit[0] in hierarchy.controllers]
-        if hierarchy.version == 1:
-            _place_v1(placement, own, path, id, hierarchy)
-        elif own or layout.mode == "v2":
-            # On a hybrid host the unified tree is used for the controllers that it alone has.
-            _place_v2(placement, own, path, id, hierarchy)
+    trees = [hierarchy for hierarchy in layout.hierarchies if not _named(hierarchy)]
+    first = {controller for tree in trees if tree.version == 1 for controller in tree.controllers}
+    unified = layout.v2()
+    second = unified.controllers if unified else None
+    old, new = choose(resources, first, second)
+    placement.notes += notes(resources, second)
+    # Without v1's controller, device rules are a program on v2.
+    rules = resources.devices if unified and "devices" not in first else ()
+    if ":" in path:
+        # Imported here: few paths are in systemd's form.
+        from labkit.cgroups import systemd
+
+        scope = systemd.parse(path)
+        if scope is not None:
+            systemd.require(layout.mode)
+            _place_scope(placement, new, rules, scope, id, trees[0])
+            return placement
+    for tree in trees:
+        if tree.version == 1:
+            _place_v1(placement, [limit for limit in old if limit.controller in tree.controllers], path, id, tree)
+        elif new or rules or path or layout.mode == "v2":
+            # On a hybrid host the unified tree is used for the controllers that it alone has, and by who names a path.
+            _place_v2(placement, new, rules, path, id, tree)
     return placement
+
+
+def _named(hierarchy: Hierarchy) -> bool:
+    """Whether it is a v1 tree without controllers, such as systemd's for its bookkeeping: it limits nothing."""
+    return any(controller.startswith("name=") for controller in hierarchy.controllers)
 
 
 def _name(path: str, id: str) -> tuple[bool, list[str]]:
@@ -84,69 +101,177 @@ def _name(path: str, id: str) -> tuple[bool, list[str]]:
     return path.startswith("/"), parts or [f"labkit-{id}"]
 
 
-def _make(placement: Placement, start: str, parts: list[str], prepare: Callable[[str], list[Step]]) -> str:
-    """Steps that make the cgroup `parts` below `start`; `prepare` gives those that make one fit for children."""
+def _make(placement: Placement, start: str, parts: list[str], prepare: Callable[[str, bool], list[Step]]) -> str:
+    """Steps that make the cgroup `parts` below `start`.
+
+    `prepare` gives those that make a cgroup on the way fit for children, told whether it is there already.
+    """
     for depth, part in enumerate(parts, 1):
         start = f"{start}/{part}"
         if depth == len(parts):
-            placement.before.append(MakeCgroup(start))
+            placement.before.append(_take(placement, start) if os.path.isdir(start) else MakeCgroup(start))
             placement.folders.append(start)
-        elif not os.path.isdir(start):
-            placement.before += [MakeParentCgroup(start), *prepare(start)]
+        elif os.path.isdir(start):
+            placement.before += prepare(start, True)
+        else:
+            placement.before += [MakeParentCgroup(start), *prepare(start, False)]
             placement.parents.append(start)
     return start
+
+
+def _take(placement: Placement, folder: str) -> Step:
+    """The step that takes over a cgroup that is there; one that others are in stays theirs as well (as runc)."""
+    from labkit.cgroups.freeze import is_frozen
+
+    if is_frozen([folder]):
+        raise LabkitError(f"container's cgroup unexpectedly frozen: {folder}", "thaw it, or give another cgroupsPath")
+    members = len(read_file(f"{folder}/cgroup.procs").split())
+    if not members:
+        return TakeCgroup(folder)
+    placement.shared = True
+    note = f"warning: container's cgroup is not empty: {members} process(es) found"
+    if note not in placement.notes:
+        placement.notes.append(note)
+    return MakeParentCgroup(folder)
 
 
 def _place_v1(placement: Placement, limits: list[Limit], path: str, id: str, hierarchy: Hierarchy) -> None:
     absolute, parts = _name(path, id)
     start = hierarchy.mount if absolute else hierarchy.path
-    if hierarchy.controllers[0].startswith("name="):
-        # systemd's bookkeeping tree limits nothing.
-        return
     if not os.access(start, os.W_OK):
         # Device rules are no limit anybody asked an ordinary user's container to keep: it cannot make nodes anyway.
-        if any(limit[0] != "devices" for limit in limits):
-            raise _not_writable(start, limits[0][1])
+        for limit in limits:
+            if limit.controller != "devices":
+                raise _not_writable(start, limit.file)
         note = "no cgroup on v1 hierarchies that this user may not write to"
         if note not in placement.notes:
             placement.notes.append(note)
         return
 
-    def inherit(folder: str) -> list[Step]:
-        return [InheritCpuset(folder)] if "cpuset" in hierarchy.controllers else []
+    def inherit(folder: str, exists: bool) -> list[Step]:
+        return [InheritCpuset(_CPUSET, False, folder)] if "cpuset" in hierarchy.controllers else []
 
+    # The root cgroup, which alone has this file, lacks some of the files that those below it have.
+    like = "" if not limits or os.path.exists(f"{start}/release_agent") else start
     folder = _make(placement, start, parts, inherit)
-    placement.before += inherit(folder)
-    for _, file, value, why in limits:
-        if file == "memory.memsw.limit_in_bytes" and not os.path.exists(f"{start}/{file}"):
-            placement.notes.append("swap is not counted: the kernel runs without swap accounting")
+    fresh = isinstance(placement.before[-1], MakeCgroup) and not isinstance(placement.before[-1], TakeCgroup)
+    if "cpuset" in hierarchy.controllers:
+        unset = tuple(file for file in _CPUSET if file not in {limit.file for limit in limits})
+        placement.before += [InheritCpuset(unset, fresh, folder)] * bool(unset)
+    rules = tuple((limit.file, limit.value) for limit in limits if limit.controller == "devices")
+    placement.before += [WriteDeviceRules(folder, rules)] * bool(rules)
+    for limit in limits:
+        if limit.controller == "devices" or (fresh and (limit.file, limit.value) in _FRESH):
             continue
-        placement.before.append(WriteCgroup(f"{folder}/{file}", value, why))
+        if limit.file in _MAY_BE_MISSING and not os.path.exists(f"{start}/{limit.file}"):
+            placement.notes.append(_MAY_BE_MISSING[limit.file])
+            continue
+        placement.before.append(_write(folder, limit, like))
     placement.child.append(JoinCgroup(folder))
 
 
-def _place_v2(placement: Placement, limits: list[Limit], path: str, id: str, hierarchy: Hierarchy) -> None:
+def _place_v2(
+    placement: Placement,
+    limits: list[Limit],
+    rules: tuple[DeviceRule, ...],
+    path: str,
+    id: str,
+    hierarchy: Hierarchy,
+) -> None:
     absolute, parts = _name(path, id)
-    needed = {limit[0] for limit in limits}
+    # Files of the core, such as cgroup.max.depth, belong to no controller.
+    needed = {limit.controller for limit in limits} - {"cgroup"}
     start = hierarchy.mount if absolute else _nearest(hierarchy, needed)
     if start is None or not os.access(start, os.W_OK):
         if limits:
-            raise _not_writable(hierarchy.path, limits[0][1])
+            raise _not_writable(hierarchy.path, limits[0].file)
         placement.notes.append(f"no cgroup: {hierarchy.path} is not delegated to this user")
         return
     available = set(read_file(f"{start}/cgroup.controllers").split())
-    enabled = set(read_file(f"{start}/cgroup.subtree_control").split())
     wanted = sorted((needed | set(_ALWAYS_ENABLED)) & available)
-    if set(wanted) - enabled and may_enable(start):
-        placement.before.append(_hand_down(start, [controller for controller in wanted if controller not in enabled]))
-    folder = _make(placement, start, parts, lambda made: [_hand_down(made, wanted)] if wanted else [])
+
+    def hand_down(folder: str, exists: bool) -> list[Step]:
+        missing = set(wanted)
+        if exists:
+            missing -= set(read_file(f"{folder}/cgroup.subtree_control").split())
+            if missing and not may_enable(folder):
+                _require_handed_down(folder, [limit for limit in limits if limit.controller in missing])
+                return []
+        return [_hand_down(folder, sorted(missing))] if missing else []
+
+    placement.before += hand_down(start, True)
+    folder = _make(placement, start, parts, hand_down)
+    _fill_v2(placement, limits, rules, folder, start)
+
+
+def _place_scope(
+    placement: Placement, limits: list[Limit], rules: tuple[DeviceRule, ...], scope: Scope, id: str, tree: Hierarchy
+) -> None:
+    """In a scope of systemd, below which the engine's own cgroup is, as systemd asks (CGROUP_DELEGATION.md)."""
+    from labkit.cgroups.systemd import BUSCTL
+    from labkit.plan.scope import EndPlaceholder, StartScope
+
+    path = tree.mount + scope.folder()
+    if os.path.isdir(path):
+        raise LabkitError(f"the scope {scope.unit} exists", f"choose another name, or: systemctl stop {scope.unit}")
+    needed = {limit.controller for limit in limits} - {"cgroup"}
+    wanted = sorted((needed | set(_ALWAYS_ENABLED)) & set(tree.controllers))
+    placement.before.append(StartScope(BUSCTL, f"labkit container {id}", path, scope.slice, scope.unit))
+    placement.parents.append(path)
+    if wanted:
+        placement.before.append(_hand_down(path, wanted))
+    folder = f"{path}/{id}"
+    placement.before.append(MakeCgroup(folder))
+    placement.folders.append(folder)
+    _fill_v2(placement, limits, rules, folder, os.path.dirname(path))
+    placement.after.append(EndPlaceholder(path))
+
+
+def _fill_v2(placement: Placement, limits: list[Limit], rules: tuple[DeviceRule, ...], folder: str, start: str) -> None:
+    """Write the limits of the cgroup `folder`, whose files are like those of `start`, and begin the process in it."""
     swap_uncounted = os.path.exists(f"{start}/memory.max") and not os.path.exists(f"{start}/memory.swap.max")
-    for _, file, value, why in limits:
-        if file == "memory.swap.max" and swap_uncounted:
+    for limit in limits:
+        if limit.file == "memory.swap.max" and swap_uncounted:
             placement.notes.append("swap is not counted: the kernel runs without swap accounting")
             continue
-        placement.before.append(WriteCgroup(f"{folder}/{file}", value, why))
+        placement.before.append(_write(folder, limit))
+    if rules and _may_attach():
+        # Imported here: version 1 has files for it.
+        from labkit.cgroups.devices import program
+
+        placement.before.append(AttachDeviceProgram(folder, program(rules)))
+    elif rules:
+        placement.notes.append("device rules are left to the user namespace, in which no device node can be made")
     placement.before.append(CloneIntoCgroup(folder))
+
+
+def _write(folder: str, limit: Limit, like: str = "") -> Step:
+    """The step for one limit; `like` is a cgroup that has the same files, where there is one."""
+    other = limit.otherwise
+    if like and not os.path.exists(f"{like}/{limit.file}"):
+        if other is None or not os.path.exists(f"{like}/{other.file}"):
+            raise LabkitError(
+                f"{limit.file} cannot be set: the controller {limit.controller!r} here has no such file",
+                f"it is left out of this kernel; see: ls {like}",
+            )
+        limit, other = other, None
+    if other is None:
+        return WriteCgroup(f"{folder}/{limit.file}", limit.value, limit.why)
+    return WriteEitherCgroup(f"{folder}/{limit.file}", f"{folder}/{other.file}", other.value, limit.value, limit.why)
+
+
+def _require_handed_down(folder: str, limits: list[Limit]) -> None:
+    for limit in limits:
+        raise LabkitError(
+            f"{limit.file} cannot be set: {folder} has processes and may not hand down the controller"
+            f" {limit.controller!r}",
+            "choose a cgroupsPath below a cgroup without processes",
+        )
+
+
+def _may_attach() -> bool:
+    """Whether this process may load a device program: root, and not only in a user namespace of its own."""
+    return os.geteuid() == 0 and read_file("/proc/self/uid_map").split() == ["0", "0", "4294967295"]
 
 
 def _hand_down(folder: str, controllers: list[str]) -> Step:

@@ -22,10 +22,9 @@ from labkit.engine.state import alive, check_id, new_id
 from labkit.errors import LabkitError, UsageError
 from labkit.linux.mount import MS_PRIVATE, MS_REC, fsmount, mount, mount_at
 from labkit.linux.namespaces import CLONE_NEWNS, setns, unshare
-from labkit.linux.process import read_file
+from labkit.linux.proc import read_file, start_time
 from labkit.linux.rundir import rundir
-from labkit.plan.build import OVERLAY_ANNOTATION
-from labkit.plan.parent import start_time
+from labkit.plan.build import NETWORK_ANNOTATION, OVERLAY_ANNOTATION
 from labkit.runtimes import cgroup, driver
 from labkit.runtimes.bundle import OCI_VERSION, write
 from labkit.runtimes.host import locate
@@ -54,6 +53,8 @@ def run(request: Request) -> int:
 def _run(request: Request) -> int:
     runtime = driver(request.runtime)
     spec = request.spec()
+    if NETWORK_ANNOTATION in spec.annotations:
+        raise UsageError(f"--network {request.values['network']} is of labkit's own engine", "leave out --runtime")
     spec.oci_version = OCI_VERSION
     if not os.path.isdir(spec.root.path):
         hint = "give an existing folder with --rootfs, or an image with --image"
@@ -88,7 +89,7 @@ def collect_garbage() -> list[str]:
         record = read_file(f"{place}/owner").split() if os.path.exists(f"{place}/owner") else []
         if len(record) == 3:
             name, pid, start = record
-            if alive(pid, start):
+            if alive(int(pid), int(start)):
                 continue
             driver(name).remove(id)
         cgroup.remove(id)

@@ -14,13 +14,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from labkit.images.image import Image
     from labkit.plan.plan import Plan
     from labkit.spec.model import Spec
 
-USAGE = """usage: labkit {verb} [OPTIONS] (--image REF | --rootfs DIR | --bundle DIR) [--] COMMAND [ARGUMENTS]
+USAGE = """usage: labkit {verb} [OPTIONS] (--image REF | --rootfs DIR | --bundle DIR) [--] [COMMAND [ARGUMENTS]]
 
 where it runs
-  --image REF           an image: busybox, debian, debian:SUITE, debian+PACKAGE+PACKAGE
+  --image REF           an image: busybox, debian, debian:SUITE, debian+PACKAGE+PACKAGE, or one that others made:
+                        docker://HOST/NAME:TAG, NAME:TAG, oci:/PATH:TAG, docker-archive:/PATH; its own command,
+                        variables, folder and user are the default
   --rootfs DIR          a folder with a root filesystem; what is written to it goes to a tmpfs
   --bundle DIR          an OCI bundle, whose config.json says everything; no COMMAND then
   --runtime NAME        labkit (default), or host, runc, crun, runsc …: labkit runtimes lists them
@@ -35,14 +38,18 @@ what it is
   --env NAME=VALUE      one more variable
   --cwd DIR             the working folder
   --hostname NAME
-  --volume SRC:DST[:ro] a file or folder of the host inside
+  --volume SRC:DST[:ro] a file or folder of the host inside; :idmap keeps the disk's owners
   --read-only           nothing can be written to the root filesystem
   --writable            writes go to --rootfs DIR itself
+network
+  --network NETWORK     none (default), host, bridge, bridge:NAME, slirp, pasta or container:ID
+  --publish [IP:]N:M    the host's port N leads to the container's port M; also N:M/udp
 isolation
   --namespaces LIST     pid,network,ipc,uts,mount,cgroup; also user and time
+  --userns MAP          auto, host, or ids as CONTAINER:HOST:SIZE[,…], with /… for other gids
   --time-offset CLOCK=S seconds added to the monotonic or boottime clock
   --cap-add CAP         --cap-drop CAP, or ALL
-  --seccomp PROFILE     default or none
+  --seccomp PROFILE     default, strict, none, or a JSON file of your own
   --new-privileges      let set-user-ID programs gain privileges
   --without STEP        leave out a step that `labkit explain` names
 what it did
@@ -58,14 +65,23 @@ _VALUES = {
     "image",
     "memory",
     "namespaces",
+    "network",
     "pids",
     "rootfs",
     "runtime",
     "seccomp",
     "user",
+    "userns",
 }
-_LISTS = {"cap-add", "cap-drop", "env", "time-offset", "ulimit", "volume", "without"}
+# Those that `configure` takes under the same name and as text.
+_AS_THEY_ARE = ("memory", "cpus", "pids", "user", "cwd", "hostname", "network", "userns")
+_LISTS = {"cap-add", "cap-drop", "env", "publish", "time-offset", "ulimit", "volume", "without"}
 _FLAGS = {"new-privileges", "read-only", "trace", "writable"}
+
+
+def takes_value(word: str) -> bool:
+    """Whether the option `word` has its value in the next word."""
+    return word.startswith("--") and word[2:] in _VALUES | _LISTS
 
 
 class Request:
@@ -100,10 +116,19 @@ class Request:
             other = "--image" if "image" in self.values else "--read-only"
             raise UsageError(f"--writable does not go with {other}", "it lets a container write to --rootfs DIR")
         if not self.command:
-            raise UsageError("no command was given", "put it at the end: -- COMMAND ARGUMENTS")
-        from labkit.engine.configure import configure
+            from labkit.images.reference import is_foreign
 
-        return configure(self.rootfs(), self.command, **self._options())
+            # Said before an image of ours, which has no command of its own, is built for minutes.
+            if not is_foreign(self.values.get("image", "")):
+                raise _no_command()
+        from labkit.engine.configure import configure
+        from labkit.engine.image_defaults import completed
+
+        rootfs = self.rootfs()
+        command, options = completed(rootfs, self.command, self._options())
+        if not command:
+            raise _no_command()
+        return configure(os.fspath(rootfs), command, **options)
 
     def _check_bundle(self) -> None:
         """A bundle says everything itself; an option that would be passed over in silence is refused."""
@@ -114,13 +139,13 @@ class Request:
         if others:
             raise UsageError(f"--{others[0]} does not go with --bundle", "change the bundle's config.json instead")
 
-    def rootfs(self) -> str:
-        """The folder of the root filesystem; an image is built when it is not cached."""
+    def rootfs(self) -> str | Image:
+        """The root filesystem; an image is built, or fetched, when it is not cached."""
         if "rootfs" in self.values:
             return self.values["rootfs"]
         from labkit.images import image
 
-        return str(os.fspath(image(self.values["image"])))
+        return image(self.values["image"])
 
     def plan(self) -> Plan:
         """The plan for labkit's own engine."""
@@ -137,11 +162,8 @@ class Request:
                 print(f"labkit: note: {note}", file=sys.stderr)
 
     def _options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            name: self.values[name] for name in ("memory", "cpus", "pids", "user", "hostname") if name in self.values
-        }
+        options: dict[str, Any] = {name: self.values[name] for name in _AS_THEY_ARE if name in self.values}
         options["env"] = dict(_pair("env", text) for text in self.lists["env"])
-        options["cwd"] = self.values.get("cwd", "/")
         options["seccomp"] = self.values.get("seccomp", "default")
         options["readonly"] = "read-only" in self.flags
         options["overlay"] = "writable" not in self.flags
@@ -149,6 +171,7 @@ class Request:
         options["cap_add"] = self.lists["cap-add"]
         options["cap_drop"] = self.lists["cap-drop"]
         options["volumes"] = self.lists["volume"]
+        options["publish"] = self.lists["publish"]
         if "namespaces" in self.values:
             options["namespaces"] = self.values["namespaces"].split(",")
         pairs = (_pair("time-offset", text) for text in self.lists["time-offset"])
@@ -193,6 +216,10 @@ def parse(verb: str, argv: list[str]) -> Request | None:
         else:
             request.values[name] = value
     return request
+
+
+def _no_command() -> UsageError:
+    return UsageError("no command was given", "put it at the end: -- COMMAND ARGUMENTS")
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

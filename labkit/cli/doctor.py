@@ -11,6 +11,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from labkit.runtimes.finding import Finding
 
+_TITLES = {
+    "runtime": "Runtimes",
+    "hypervisor": "Virtual machines",
+    "facility": "Kernel facilities",
+    "program": "Programs",
+}
 USAGE = """usage: labkit doctor [--json]
 
 Tries each runtime by running a program in it, and asks the kernel for each facility. Exit status: 0 when the quick
@@ -47,7 +53,7 @@ def table(findings: list[Finding]) -> str:
     for finding in findings:
         if finding.kind != kind:
             kind = finding.kind
-            lines += ["", {"runtime": "Runtimes", "facility": "Kernel facilities", "program": "Programs"}[kind]]
+            lines += ["", _TITLES[kind]]
         mark = "yes" if finding.available else "NO"
         lines.append(f"  {mark:<4} {finding.name:<{width}}  {finding.version}".rstrip())
         if not finding.available:

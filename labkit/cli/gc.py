@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from labkit.errors import UsageError
 
-USAGE = """usage: labkit gc
+USAGE = """usage: labkit gc [--root DIR]
 
 Removes what containers have left whose `labkit run`, or Python process, no longer lives: those of labkit's own engine,
-and those that it asked another runtime for. Prints their ids.
+and those that it asked another runtime for. Prints their ids. With --root those of `labkit-oci --root DIR` alone.
 """
 
 
@@ -16,11 +16,14 @@ def main(argv: list[str]) -> int:
     if argv in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0
-    if argv:
-        raise UsageError(f"labkit gc takes no arguments, not {argv[0]!r}", "type: labkit gc")
+    if argv and not (argv[0] == "--root" and len(argv) == 2):
+        raise UsageError(f"labkit gc takes no arguments but --root DIR, not {' '.join(argv)!r}", "type: labkit gc")
     from labkit.cli import _other_runtime
-    from labkit.engine.state import collect_garbage
+    from labkit.engine import network
+    from labkit.engine.garbage import collect_garbage
 
-    for id in [*collect_garbage(), *_other_runtime.collect_garbage()]:
+    removed = collect_garbage(argv[1]) if argv else [*collect_garbage(), *_other_runtime.collect_garbage()]
+    removed += network.release_forgotten()
+    for id in removed:
         print(id)
     return 0

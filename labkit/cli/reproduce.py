@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from labkit.nb.profiles import Profile
 
+# A pace is told after so many seconds.
+_TELLING = 3.0
+# The notebooks that show the study.
+STUDY = ("22-syscalls", "23-cpu-memory", "24-files", "25-network", "26-applications", "27-footprint", "30-synthesis")
+
 USAGE = """usage: labkit reproduce [--profile quick|full] [--run NAME] [--fresh] [--only NOTEBOOK]… [--output DIR]
 
 --profile NAME    how much is measured: quick (default, some minutes) or full (the study)
@@ -48,8 +53,19 @@ def main(argv: list[str]) -> int:
     print(f"labkit: run {run.name} ({chosen.name}), in {run}", file=sys.stderr)
     if any(notebook.stem == "20-startup" for notebook in notebooks):
         _measure(run, chosen)
+    if any(notebook.stem == "21-engine-bench" for notebook in notebooks):
+        _measure_engine(run, chosen)
+    if any(notebook.stem in ("20-startup", "27-footprint") for notebook in notebooks):
+        _measure_lives(run, chosen)
+    if any(notebook.stem in STUDY for notebook in notebooks):
+        _measure_study(run, chosen)
+    if any(notebook.stem == "28-isolation" for notebook in notebooks):
+        _measure_isolation(run, chosen)
+    if any(notebook.stem == "29-ablation" for notebook in notebooks):
+        _measure_ablation(run, chosen)
     startup.read(run)  # without observations there is nothing to show, and it is better said now
-    parameters = {"run_name": f"{run}/", "profile": chosen.name, "repeats": chosen.repeats, "measure": False}
+    counts = {"repeats": chosen.repeats, "windows": chosen.windows}
+    parameters = {"run_name": f"{run}/", "profile": chosen.name, "measure": False, **counts}
     with counted("notebooks") as report:
         failures = batch.execute(notebooks, run / "notebooks", parameters, cells_told(report, len(notebooks)))
     with counted("site") as report:
@@ -68,6 +84,58 @@ def _measure(run: Path, profile: Profile) -> None:
     with counted("start-up") as report:
         for note in startup.measure(run, profile, progress=report):
             print(f"labkit: {note}", file=sys.stderr)
+
+
+def _measure_engine(run: Path, profile: Profile) -> None:
+    import os
+
+    from labkit.bench import engine, store
+
+    if os.geteuid() != 0:
+        print("labkit: the engine's benchmark is for root: its chapter shows the last one made", file=sys.stderr)
+        return
+    with counted("engine") as report:
+        engine.measure(store.Run(run), profile.engine_rounds, profile.seed, report)
+
+
+def _measure_study(run: Path, profile: Profile) -> None:
+    from labkit.nb import study
+
+    with counted("study", profile.budget) as report:
+        for note in study.measure(run, profile, progress=report):
+            print(f"labkit: {note}", file=sys.stderr)
+
+
+def _measure_lives(run: Path, profile: Profile) -> None:
+    from labkit.nb import lives
+
+    with counted("lives") as report:
+        for note in lives.measure(run, profile, progress=report):
+            print(f"labkit: {note}", file=sys.stderr)
+
+
+def _measure_isolation(run: Path, profile: Profile) -> None:
+    import os
+
+    from labkit.nb import isolation
+
+    if os.geteuid() != 0:
+        print("labkit: isolation is measured as root: its chapter shows what is stored", file=sys.stderr)
+        return
+    with counted("isolation") as report:
+        isolation.measure(run, profile, progress=report)
+
+
+def _measure_ablation(run: Path, profile: Profile) -> None:
+    import os
+
+    from labkit.nb import ablation
+
+    if os.geteuid() != 0:
+        print("labkit: the ablation is measured as root: its chapter shows what is stored", file=sys.stderr)
+        return
+    with counted("ablation") as report:
+        ablation.measure(run, profile, report)
 
 
 def _options(argv: list[str]) -> tuple[dict[str, str], list[str], bool] | None:
@@ -114,32 +182,62 @@ def site_folder(text: str | None) -> Path:
 
 def cells_told(report: Callable[[int, int, str], None], notebooks: int) -> Callable[[str, int, int], None]:
     """Progress through all notebooks, from progress through the cells of each."""
-    seen: list[str] = []
+    parts: dict[str, float] = {}
 
     def told(notebook: str, cell: int, cells: int) -> None:
-        if notebook not in seen:
-            seen.append(notebook)
-        done = len(seen) - 1 + cell / cells
-        report(int(1000 * done), 1000 * notebooks, notebook)
+        # Several may be executed at once. A cell counts when it is begun, so that a notebook that is over counts whole.
+        parts[notebook] = (cell + 1) / cells
+        report(int(1000 * sum(parts.values())), 1000 * notebooks, notebook)
 
     return told
 
 
 @contextmanager
-def counted(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function told (done, total, text): a bar on a terminal; elsewhere a line for each tenth."""
+def counted(title: str, budget: float = 0.0) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield a function told (done, total, text): a bar on a terminal; elsewhere a line for each tenth.
+
+    Both tell the time that is left, where it can be reckoned; it is at most what is left of `budget` s (0: no end).
+    """
+    from time import monotonic
+
     from labkit.images.progress import reporting
 
     tenth = -1
+    left = Left(budget)
     with reporting(title, True) as report:
 
         def told(done: int, total: int, text: str) -> None:
             nonlocal tenth
             before, tenth = tenth, 10 * done // max(total, 1)
+            words = left.in_words(done, total, monotonic())
             if sys.stderr.isatty() or tenth != before:
-                report(done / max(total, 1), text)
+                report(done / max(total, 1), f"{text}{words}")
 
         yield told
+
+
+class Left:
+    """The time that is left of a piece of work, from the pace at which it was done so far."""
+
+    def __init__(self, budget: float = 0.0) -> None:
+        self._budget = budget
+        self._first: float | None = None
+        self._begin = 0.0
+        self._total = 0
+
+    def in_words(self, done: int, total: int, now: float) -> str:
+        """`, about 3 min left`; empty while too little was done to tell, and at the end. `now` in s."""
+        self._first = now if self._first is None else self._first
+        if total != self._total:
+            # Another phase, with a pace of its own.
+            self._total, self._begin = total, now
+        took = now - self._begin
+        if not 0 < done < total or took < _TELLING:
+            return ""
+        seconds = took * (total - done) / done
+        if self._budget:
+            seconds = min(seconds, max(0.0, self._budget - (now - self._first)))
+        return f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
 
 
 def lacking(error: ModuleNotFoundError) -> LabkitError:

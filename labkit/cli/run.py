@@ -25,11 +25,15 @@ def main(argv: list[str]) -> int:
     plan = request.plan()
     request.print_notes(plan)
     if "trace" not in request.flags:
-        return foreground.run(plan)
+        return foreground.run(plan, died=_say_why)
     from labkit.engine.trace import table
 
     spans: list[Span] = []
     try:
-        return foreground.run(plan, spans)
+        return foreground.run(plan, spans, died=_say_why)
     finally:
         print(table(spans), file=sys.stderr)
+
+
+def _say_why(reason: str) -> None:
+    print(f"hint: {reason}; --memory SIZE gives it more", file=sys.stderr)

@@ -13,7 +13,7 @@ def main(argv: list[str]) -> int:
     if argv:
         raise UsageError(f"labkit runtimes takes no arguments, not {argv[0]!r}", "type: labkit runtimes")
     from labkit.cli.doctor import table
-    from labkit.runtimes import NAMES, doctor
+    from labkit.runtimes import ALL, doctor
 
-    print(table([doctor.runtime(name) for name in NAMES]))
+    print(table([doctor.runtime(name) for name in ALL]))
     return 0

@@ -6,7 +6,8 @@ from labkit.errors import LabkitError, UsageError
 
 USAGE = """usage: labkit site [--run NAME] [--output DIR]
 
---run NAME     a run's folder below data/runs, or a path; by default the one measured last
+--run NAME     a run's folder below data/runs, or a path; by default the one measured last, and the
+               reference run of the repository where nothing was measured
 --output DIR   where the site goes; by default docs/_build/html
 
 The last line printed is the path of the first page. Notebooks that the run has not executed are executed now, told not
@@ -32,11 +33,11 @@ def main(argv: list[str]) -> int:
 
     try:
         from labkit.nb import places, site
-        from labkit.nb.choose import latest
+        from labkit.nb.choose import shown
     except ModuleNotFoundError as error:
         raise lacking(error) from error
 
-    run = places.run_folder(values["run"]) if "run" in values else latest()
+    run = places.run_folder(values["run"]) if "run" in values else shown()
     if run is None:
         raise LabkitError("nothing was measured yet", "labkit reproduce measures, as root")
     with counted("site") as report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import errno
 import os
-import select
 import threading
 from _socket import socket
 from contextlib import suppress
@@ -13,6 +12,9 @@ from contextlib import suppress
 from labkit.engine import sync
 from labkit.engine.hint import hint
 from labkit.errors import LabkitError, StepError
+from labkit.linux.descriptors import readable
+from labkit.linux.interpreter import open_unwritable
+from labkit.linux.pidfd import pidfd_send_signal
 from labkit.plan.plan import Plan
 
 TYPE_CHECKING = False
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from labkit.engine.trace import Span
+
+_SIGKILL = 9
 
 _lock = threading.Lock()
 _spawner: subprocess.Popen[bytes] | None = None
@@ -45,9 +49,17 @@ def start_spawner() -> socket:
         number = theirs.fileno()
         # -I -S: neither the environment nor site-packages are its business, and it starts in half the time.
         arguments = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(number), package]
+        # What it clones enters containers that run already, and must not give them a way to the interpreter's file.
+        program = open_unwritable(os.path.realpath(sys.executable))
         _spawner = subprocess.Popen(
-            arguments, pass_fds=(number,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            arguments,
+            executable=f"/proc/{os.getpid()}/fd/{program}",
+            pass_fds=(number,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        os.close(program)
         theirs.close()
         _control = mine
         atexit.register(stop_spawner)
@@ -69,16 +81,20 @@ def stop_spawner() -> None:
 class Running:
     """A container in the spawner's care: its process, and the socket on which its end will be told."""
 
-    __slots__ = ("pid", "pidfd", "reply", "spans", "status", "turn")
+    __slots__ = ("pid", "pidfd", "reason", "reply", "spans", "status", "turn")
 
-    def __init__(self, plan: Plan, stdio: tuple[int, int, int], traced: bool = False) -> None:
+    def __init__(self, plan: Plan, stdio: tuple[int, ...], traced: bool = False) -> None:
         """Ask for the container and wait until its program runs; raises StepError or LabkitError when it cannot."""
         self.pid = 0
         self.pidfd = -1
         self.spans: list[Span] = []
+        self.reason: str | None = None
         self.status: int | None = None
         self.turn = threading.Lock()
-        self.reply, theirs = sync.pair()
+        try:
+            self.reply, theirs = sync.pair()
+        except OSError as error:
+            raise _cannot_ask(error) from error
         try:
             try:
                 sync.send(start_spawner(), ("run", plan.encode(), traced), (theirs.fileno(), *stdio))
@@ -94,7 +110,7 @@ class Running:
             self.close()
             if error.errno == errno.EBADF:
                 raise LabkitError("one of stdin, stdout and stderr is not an open descriptor", "give others") from error
-            raise LabkitError(f"the container cannot be asked for: {error.strerror}", hint("", error.errno)) from error
+            raise _cannot_ask(error) from error
         except BaseException:
             # Interrupted (Ctrl-C in a notebook): the spawner kills a container whose socket is closed.
             self.close()
@@ -106,9 +122,7 @@ class Running:
             return None
         try:
             if self.status is None:
-                poll = select.poll()
-                poll.register(self.reply.fileno(), select.POLLIN)
-                if not poll.poll(None if timeout is None else max(0, int(timeout * 1000))):
+                if not readable(self.reply.fileno(), None if timeout is None else max(0, int(timeout * 1000))):
                     return None
                 try:
                     self._next()
@@ -117,6 +131,25 @@ class Running:
             return self.status
         finally:
             self.turn.release()
+
+    def ended(self, patience: float) -> bool:
+        """Whether it has ended, after waiting so many seconds at most for that."""
+        pidfd = self.pidfd
+        if pidfd < 0 or self.status is not None:
+            return True
+        return readable(pidfd, int(patience * 1000))
+
+    def end(self) -> None:
+        """Kill it, and wait for that: a second at most, since one that is paused dies only when it goes on."""
+        if self.pidfd >= 0:
+            try:
+                if self.status is None:
+                    pidfd_send_signal(self.pidfd, _SIGKILL)
+                    self.wait(1.0)
+            except ProcessLookupError:
+                pass  # It has ended since.
+            finally:
+                self.close()
 
     def close(self) -> None:
         """Close the descriptors; a container that still runs is killed by the spawner."""
@@ -137,14 +170,30 @@ class Running:
 
     def _next(self) -> tuple[tuple[Any, ...], list[int]]:
         message, descriptors = sync.receive(self.reply)
+        while message[0] == "warning":
+            warn(message[1])
+            message, descriptors = sync.receive(self.reply)
         if message[0] == "failed":
             _, step, number, text, advice, status = message
             if step:
                 raise StepError(step, number, text.removeprefix(f"{step}: "), advice, status)
             raise LabkitError(text, advice, status)
         if message[0] == "exited":
+            # In this order: who sees the status may look for the reason.
+            self.reason = message[2]
             self.status = message[1]
         return message, descriptors
+
+
+def warn(text: str) -> None:
+    """Warn of what the specification says is no error, such as a poststart hook that fails."""
+    import warnings
+
+    warnings.warn(text, stacklevel=4)
+
+
+def _cannot_ask(error: OSError) -> LabkitError:
+    return LabkitError(f"the container cannot be asked for: {error.strerror}", hint("", error.errno))
 
 
 def _no_answer() -> LabkitError:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import _signal
 import gc
 import os
-import select
 
 from labkit.engine.parent import life
 from labkit.linux import kernel
-from labkit.linux.process import read_file
+from labkit.linux.descriptors import readable
+from labkit.linux.proc import read_file
 from labkit.plan.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labkit.engine.relay import Relay
     from labkit.engine.trace import Span
 
 _FORWARDED = tuple(getattr(_signal, f"SIG{name}") for name in "HUP INT QUIT TERM USR1 USR2 ALRM CONT WINCH".split())
@@ -27,10 +30,20 @@ class _Interrupted(Exception):
     """A signal came before the program ran."""
 
 
-def run(plan: Plan, trace: list[Span] | None = None) -> int:
+def run(
+    plan: Plan,
+    trace: list[Span] | None = None,
+    console: int = -1,
+    running: Callable[[int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+    relay: Relay | None = None,
+    died: Callable[[str], None] | None = None,
+) -> int:
     """Run `plan` with this process's stdio; returns the exit status, 128 + n where a signal n ended it.
 
-    A list `trace` is filled with the span of each step.
+    A list `trace` is filled with the span of each step; `console` is the socket for the master of the terminal that
+    the plan opens; `running` is called with the container's pid once its program runs; `warn` and `died` are as
+    of `life`; `relay` passes that terminal's bytes on.
 
     A signal is passed on to the program. One that would end an ordinary process and that the program does not
     handle ends the container, with status 128 + n.
@@ -41,6 +54,8 @@ def run(plan: Plan, trace: list[Span] | None = None) -> int:
 
     def started(pid: int, pidfd: int) -> None:
         process.extend((pid, pidfd))
+        if running:
+            running(pid)
 
     def forward(number: int, _: object) -> None:
         if not process:
@@ -48,6 +63,9 @@ def run(plan: Plan, trace: list[Span] | None = None) -> int:
                 return  # The first is being dealt with; and a resized window is no reason not to start.
             early.append(number)
             raise _Interrupted
+        if relay and number == _signal.SIGWINCH:
+            relay.resize()
+            return
         pid, pidfd = process
         try:
             if number in _FATAL and not _handles(pid, number):
@@ -58,8 +76,8 @@ def run(plan: Plan, trace: list[Span] | None = None) -> int:
                 os.killpg(pid, number)
                 return
             kernel.pidfd_send_signal(pidfd, number)
-        except (ProcessLookupError, FileNotFoundError):
-            pass  # It ended at this moment; its status says how.
+        except OSError:
+            pass  # It has ended, and its descriptor may be closed by now; its status says how.
 
     # The child shares this memory: a collection would write to all of it, and each page written is copied.
     gc.freeze()
@@ -69,17 +87,21 @@ def run(plan: Plan, trace: list[Span] | None = None) -> int:
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
     for number in heard:
         _signal.signal(number, forward)
-    steps = life(plan, (0, 1, 2), started, kernel, trace)
+    stdio = (0, 1, 2, console) if console >= 0 else (0, 1, 2)
+    steps = life(plan, stdio, started, kernel, trace, warn, died)
     try:
         descriptor = next(steps)
         while True:
             try:
                 _signal.pthread_sigmask(_signal.SIG_UNBLOCK, heard)
-                _ready(descriptor, None)
+                if relay:
+                    relay.wait(descriptor)
+                else:
+                    readable(descriptor)
             except _Interrupted:
                 _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
                 # The program may run already, with the news of it not yet read: then it is for the program to handle.
-                while not process and _ready(descriptor, 0):
+                while not process and readable(descriptor, 0):
                     descriptor = next(steps)
                 if not process:
                     return 128 + early[0]
@@ -94,13 +116,6 @@ def run(plan: Plan, trace: list[Span] | None = None) -> int:
         for number in heard:
             _signal.signal(number, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
-
-
-def _ready(descriptor: int, timeout: int | None) -> bool:
-    """Wait until the descriptor is readable, `timeout` milliseconds at most; whether it is."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(timeout))
 
 
 def _handles(pid: int, number: int) -> bool:

@@ -22,13 +22,29 @@ def hint(step: str, number: int | None) -> str:
     """The hint for the errno `number` of the step `step`; "" where the kernel's own words must do."""
     if step in ("UseRoot", "OverlayRoot") and number in _ROOT:
         return _ROOT[number]
+    if number == errno.EACCES and step == "OpenRoot":
+        return "without privilege over the host, as in a user namespace, every folder on the way must be searchable"
     if number == errno.EPERM and step == "MountFilesystem":
         return "inside another container /proc and /sys may be masked, which forbids mounting them anew"
     if number in (errno.EPERM, errno.EACCES) and step in ("SetHostname", "LoopbackUp", "PrivateMounts", "SlaveMounts"):
         return _RESTRICTED
     if number == errno.EPERM and step == "SetScheduler":
         return "real-time needs CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a budget in the cgroup: cpu.rt_runtime_us"
-    if number == errno.EPERM and step == "JoinNamespace":
+    if number == errno.EINVAL and step == "BindMount":
+        return "a user namespace must show what is mounted below a folder as well: use rbind (mount_namespaces(7))"
+    if number == errno.EINVAL and step == "IdmapSource":
+        return "not every filesystem can show other owners, and none that does so already (mount_setattr(2))"
+    if number == errno.EINVAL and step == "SetMemoryPolicy":
+        return "the memory nodes are those of the host and of the cpuset; see: cat /sys/devices/system/node/has_memory"
+    if number == errno.ENODEV and step == "MountFilesystem":
+        return "this kernel has no such filesystem; see: cat /proc/filesystems"
+    if number == errno.EPERM and step in ("IdmapSource", "MoveInterface"):
+        return "it takes privilege over what is the host's: run as root"
+    if number == errno.ENOENT and step == "MoveInterface":
+        return "see: ip link"
+    if number == errno.EEXIST and step == "MoveInterface":
+        return "give it another with /linux/netDevices/NAME/name"
+    if number == errno.EPERM and step in ("JoinNamespace", "JoinMountNamespace"):
         return "to join a namespace takes CAP_SYS_ADMIN in the user namespace that owns it (setns(2))"
     if number == errno.ENOENT and step == "WriteSysctl":
         return "this kernel, or this namespace of it, has no such parameter; see: sysctl --all"

@@ -22,6 +22,8 @@ from _socket import (
     socketpair,
 )
 
+from labkit.linux.descriptors import MSG_CMSG_CLOEXEC, write_all
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 # Half of what the kernel gives a socket's buffer by default (212 992 bytes), and little enough for malloc(3) not to
 # map memory anew for each message; a plan of 100 steps with its filter has 10 to 20 thousand bytes.
 _LARGEST = 100_000
-_MOST_DESCRIPTORS = 4
-_MSG_CMSG_CLOEXEC = 0x40000000
+_MOST_DESCRIPTORS = 5
 
 
 class Dead(Exception):
@@ -49,9 +50,7 @@ def send(channel: socket, message: tuple[Any, ...], descriptors: tuple[int, ...]
         # Rare and large: through an unlinked file instead of the socket's buffer.
         file = os.memfd_create("message", os.MFD_CLOEXEC)
         try:
-            written = 0
-            while written < len(data):
-                written += os.write(file, data[written:])
+            write_all(file, data)
             send(channel, ("memfd",), (file, *descriptors))
         finally:
             os.close(file)
@@ -69,10 +68,12 @@ def receive(channel: socket) -> tuple[tuple[Any, ...], list[int]]:
 
     Raises Dead, and OSError (EMFILE) when this process may not open as many descriptors as were sent.
     """
+    room = CMSG_LEN(4 * (_MOST_DESCRIPTORS + 1))
     try:
-        data, ancillary, flags, _ = channel.recvmsg(_LARGEST, CMSG_LEN(4 * (_MOST_DESCRIPTORS + 1)), _MSG_CMSG_CLOEXEC)
-    except ConnectionResetError as error:
-        raise Dead from error
+        data, ancillary, flags, _ = channel.recvmsg(_LARGEST, room, MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        # The other end was closed before it had read all: that is said once, and before its own last words.
+        data, ancillary, flags, _ = channel.recvmsg(_LARGEST, room, MSG_CMSG_CLOEXEC)
     descriptors = [
         int.from_bytes(numbers[place : place + 4], sys.byteorder)
         for level, kind, numbers in ancillary

@@ -65,7 +65,29 @@ def remove_tree(path: Path) -> None:
         raise LabkitError(f"not removing {path}: {inside[0]} is mounted in it", f"umount {inside[0]}")
     if path.is_symlink():
         raise LabkitError(f"not removing {path}: it is a symbolic link", f"rm {path}")
+    make_accessible(path)
     shutil.rmtree(path)
+
+
+def make_accessible(root: Path) -> None:
+    """Let an ordinary user, who owns a tree, read its files and read and change its folders; root can in any case.
+
+    An image may close them, as it does /etc/shadow, to all but root.
+    """
+    if os.geteuid() == 0:
+        return
+    _chmod(root, 0o700)
+    # From the top, so that each folder is opened up before it is entered; never through a symbolic link.
+    for folder, _, _ in os.walk(root):
+        for entry in os.scandir(folder):
+            if not entry.is_symlink():
+                _chmod(entry.path, 0o700 if entry.is_dir() else 0o400)
+
+
+def _chmod(path: str | Path, needed: int) -> None:
+    mode = stat.S_IMODE(os.lstat(path).st_mode)
+    if mode & needed != needed:
+        os.chmod(path, mode | needed)
 
 
 def mounts_below(path: Path, table: Path = Path("/proc/self/mountinfo")) -> list[str]:

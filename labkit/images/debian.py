@@ -14,6 +14,7 @@ from labkit.images.key import host_suite
 from labkit.images.mmdebstrap import Mmdebstrap
 from labkit.images.progress import Report
 from labkit.images.reference import Reference
+from labkit.images.unpack import unpack_command
 
 # What an experiment looks around with: ps, ip and ss.
 ALWAYS = ("iproute2", "procps")
@@ -77,9 +78,7 @@ def _as_user(run: Mmdebstrap, options: list[str], reference: Reference, rootfs: 
         run([*die_with_us, *arguments], TMPDIR=str(work))
     finally:
         _empty(work)
-    # An ordinary user cannot make device nodes; runtimes put their own /dev over this one.
-    extract = ["tar", "--extract", "--no-same-owner", "--preserve-permissions", "--exclude=./dev/*"]
-    run(["setpriv", "--pdeathsig=KILL", *extract, "--file", str(archive), "--directory", str(rootfs)])
+    run(["setpriv", "--pdeathsig=KILL", *unpack_command(archive, rootfs)])
     archive.unlink()
 
 

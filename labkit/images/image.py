@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from labkit.errors import LabkitError
-from labkit.images.key import folder, key, resolve
-from labkit.images.reference import parse
+from labkit.images.key import FOREIGN_KEY, folder, key, resolve
+from labkit.images.reference import is_foreign, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,19 @@ class Image:
         """The space it takes on the disk, in bytes."""
         return int(self._fact("size"))
 
+    @property
+    def manifest(self) -> str:
+        """`sha256:…` of a foreign image's manifest, by which its registry knows it; empty for an image of ours."""
+        return str(self._fact("manifest")) if self._is_foreign else ""
+
+    def defaults(self) -> dict[str, Any]:
+        """What a foreign image says of how it is run: any of `args`, `env` by name, `cwd` and `user`."""
+        return dict(self._fact("config")) if self._is_foreign else {}
+
+    @property
+    def _is_foreign(self) -> bool:
+        return self.key.startswith(FOREIGN_KEY)
+
     def _fact(self, name: str) -> Any:
         if self._facts is None:
             from pathlib import Path
@@ -78,21 +91,35 @@ class Image:
 
 
 def find(reference: str) -> Image | None:
-    """The image with this name when it is built, else None.  Raises UsageError for a name that means nothing."""
+    """The image with this name when the cache has it, else None.  Raises UsageError for a name that means nothing."""
+    if is_foreign(reference):
+        from labkit.images.foreign import parse as parse_foreign
+        from labkit.images.names import recall
+
+        named = parse_foreign(reference)
+        return _at(str(named), recall(named))
     wanted = resolve(parse(reference))
-    name = key(wanted)
-    place = f"{folder()}/{name}"
+    return _at(str(wanted), key(wanted))
+
+
+def _at(reference: str, key: str | None) -> Image | None:
+    place = f"{folder()}/{key}"
     # The folder gets its name in one rename(2), after its last file is written: what is there is whole.
-    return Image(str(wanted), name, place) if os.path.isdir(f"{place}/rootfs") else None
+    return Image(reference, key, place) if key and os.path.isdir(f"{place}/rootfs") else None
 
 
 def image(reference: str, *, shown: bool = True) -> Image:
-    """The image with this name, built first when it is not there; `shown` tells the progress on stderr.
+    """The image with this name, built or fetched first when it is not there; `shown` tells the progress on stderr.
 
-    Raises UsageError for a name that means nothing, MissingError for a program that the build needs, and LabkitError
-    for a build that fails and for a cache that cannot be used.
+    Raises UsageError for a name that means nothing, MissingError for a program that is needed, and LabkitError for
+    what cannot be built or fetched and for a cache that cannot be used.
     """
     found = find(reference)
+    if found is None and is_foreign(reference):
+        from labkit.images.fetch import fetch
+        from labkit.images.foreign import parse as parse_foreign
+
+        found = fetch(parse_foreign(reference), shown=shown)
     if found is None:
         from labkit.images.build import build
 

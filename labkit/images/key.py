@@ -10,6 +10,9 @@ from labkit.images.reference import Reference
 # Raised whenever busybox.py or debian.py would build something else of the same reference.
 RECIPE = 1
 
+# What the keys of images that others have made begin with; the machine and the manifest's digest follow.
+FOREIGN_KEY = "oci-"
+
 BUSYBOX = "/bin/busybox"
 # The suite on a host that is not Debian: Ubuntu's names mean nothing to Debian's archive.
 DEFAULT_SUITE = "bookworm"

@@ -42,7 +42,9 @@ _CODE = {
 }
 _MACHINE = {"x86_64": 62, "aarch64": 183}  # elf.h: EM_X86_64, EM_AARCH64
 _BASE = 0x400000
-_FOLDERS = ("dev", "proc", "sys", "tmp")
+# Behind the ELF header and the one program header.
+START = _BASE + 64 + 56
+FOLDERS = ("dev", "proc", "sys", "tmp")
 
 
 def program(machine: str) -> bytes:
@@ -52,21 +54,23 @@ def program(machine: str) -> bytes:
     """
     if machine not in _CODE:
         raise LabkitError(f"no start-up payload for {machine}", f"it is written for {' and '.join(_CODE)}")
-    code = _CODE[machine] + OUTPUT
-    start = 64 + 56
+    return executable(machine, _CODE[machine] + OUTPUT)
+
+
+def executable(machine: str, code: bytes) -> bytes:
+    """A static ELF file of one segment, which may also be written to, with `code` at START from its beginning on."""
+    start = START - _BASE
     identity = b"\x7fELF" + bytes((2, 1, 1))  # 64 bits, little-endian, version 1
-    header = struct.pack(
-        "<16sHHIQQQIHHHHHH", identity, 2, _MACHINE[machine], 1, _BASE + start, 64, 0, 0, 64, 56, 1, 0, 0, 0
-    )
+    header = struct.pack("<16sHHIQQQIHHHHHH", identity, 2, _MACHINE[machine], 1, START, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     size = start + len(code)
-    # PT_LOAD, readable and executable, aligned to the largest page that arm64 kernels use.
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x10000)
+    # PT_LOAD, with all three rights, aligned to the largest page that arm64 kernels use.
+    segment = struct.pack("<IIQQQQQQ", 1, 7, 0, _BASE, _BASE, size, size, 0x10000)
     return header + segment + code
 
 
 def make(rootfs: str) -> None:
     """Make the root filesystem in the folder `rootfs`, which may exist already."""
-    for name in _FOLDERS:
+    for name in FOLDERS:
         os.makedirs(f"{rootfs}/{name}", exist_ok=True)
     descriptor = os.open(f"{rootfs}{PATH}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o755)
     try:

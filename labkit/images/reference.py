@@ -25,6 +25,13 @@ class Reference:
         return self.distribution + suite + "".join(f"+{package}" for package in self.packages)
 
 
+def is_foreign(text: str) -> bool:
+    """Whether the name is not one of ours: it has a colon, a slash or an @, and is neither busybox nor debian."""
+    if text.partition("+")[0].partition(":")[0] in ("busybox", "debian"):
+        return False
+    return any(mark in text for mark in ":/@")
+
+
 def parse(text: str) -> Reference:
     """Parse a reference; UsageError says which part is wrong and what is known.
 
@@ -33,7 +40,8 @@ def parse(text: str) -> Reference:
     head, *packages = [part.replace("\0", "++") for part in text.replace("++", "\0").split("+")]
     distribution, colon, suite = head.partition(":")
     if distribution not in ("busybox", "debian"):
-        raise UsageError(f"unknown image '{text}'", f"known images: {', '.join(KNOWN)}")
+        hint = f"known images: {', '.join(KNOWN)}; one of Docker's registry needs its tag, as NAME:TAG"
+        raise UsageError(f"unknown image '{text}'", hint)
     if distribution == "busybox" and (colon or packages):
         raise UsageError(f"image '{text}': busybox takes neither a suite nor packages", "type just 'busybox'")
     if colon and not _is_suite(suite):

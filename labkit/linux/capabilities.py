@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
+from _struct import calcsize, pack
+from array import array
 
 from labkit.linux.libc import syscall
+from labkit.linux.proc import read_file
 
 PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
@@ -26,21 +28,29 @@ SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
 _STATUS_KEYS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
 
-class _Header(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+# struct __user_cap_header_struct of capset(2): version and pid; and twice struct __user_cap_data_struct, the lower
+# halves of the effective, the permitted and the inheritable set, and then the upper ones.
+_HEADER, _DATA = "=Ii", "=6I"
 
 
-class _Data(ctypes.Structure):
-    """The two 32-bit halves of struct __user_cap_data_struct, one after the other."""
-
-    _fields_ = tuple((f"{name}{half}", ctypes.c_uint32) for half in (0, 1) for name in ("eff", "per", "inh"))
+def number(name: str) -> int | None:
+    """A capability's number; one newer than this table is named by it, `CAP_63`. None for what is no capability."""
+    known = NUMBERS.get(name)
+    digits = name.removeprefix("CAP_")
+    if known is None and digits != name and digits.isascii() and digits.isdigit() and digits == str(int(digits)):
+        return int(digits) if len(NAMES) <= int(digits) < 64 else None
+    return known
 
 
 def mask(names: tuple[str, ...] | list[str]) -> int:
-    """The 64-bit set of the capabilities `names`; KeyError for one that this table does not know."""
+    """The 64-bit set of the capabilities `names`; KeyError for what is no capability."""
     bits = 0
     for name in names:
-        bits |= 1 << NUMBERS[name]
+        found = NUMBERS.get(name)
+        found = number(name) if found is None else found
+        if found is None:
+            raise KeyError(name)
+        bits |= 1 << found
     return bits
 
 
@@ -53,18 +63,29 @@ def names(bits: int) -> list[str]:
 def read_sets(pid: str = "self") -> dict[str, int]:
     """The five sets of a process as 64-bit masks, from /proc/PID/status."""
     found = {}
-    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
-        for line in status:
-            key, _, value = line.partition(":")
-            if key in _STATUS_KEYS:
-                found[SETS[_STATUS_KEYS.index(key)]] = int(value, 16)
+    for line in read_file(f"/proc/{pid}/status").splitlines():
+        key, _, value = line.partition(":")
+        if key in _STATUS_KEYS:
+            found[SETS[_STATUS_KEYS.index(key)]] = int(value, 16)
     return found
+
+
+def permitted() -> int:
+    """The calling thread's permitted set as a 64-bit mask (capget(2))."""
+    data = array("I", bytes(calcsize(_DATA)))
+    syscall("capget", pack(_HEADER, LINUX_CAPABILITY_VERSION_3, 0), data.buffer_info()[0])
+    return data[1] | data[4] << 32
+
+
+_last: int | None = None
 
 
 def last_capability() -> int:
     """The number of the newest capability this kernel knows."""
-    with open("/proc/sys/kernel/cap_last_cap", "rb") as file:
-        return int(file.read())
+    global _last
+    if _last is None:
+        _last = int(read_file("/proc/sys/kernel/cap_last_cap"))
+    return _last
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
@@ -72,14 +93,18 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     low = 0xFFFFFFFF
     halves = [bits & low for bits in (effective, permitted, inheritable)]
     halves += [bits >> 32 for bits in (effective, permitted, inheritable)]
-    syscall("capset", _Header(LINUX_CAPABILITY_VERSION_3, 0), _Data(*halves))
+    syscall("capset", pack(_HEADER, LINUX_CAPABILITY_VERSION_3, 0), pack(_DATA, *halves))
 
 
 def drop_bounding(keep: int, last: int) -> None:
     """Drop from the bounding set every capability up to `last` that is not in the mask `keep`."""
-    for number in range(last + 1):
-        if not keep >> number & 1:
-            syscall("prctl", PR_CAPBSET_DROP, number, 0, 0, 0, path=f"bounding set, capability {number}")
+    number = 0
+    try:
+        for number in range(last + 1):
+            if not keep >> number & 1:
+                syscall("prctl", PR_CAPBSET_DROP, number, 0, 0, 0)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"bounding set, capability {number}") from error
 
 
 def set_ambient(bits: int) -> None:

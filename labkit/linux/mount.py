@@ -7,12 +7,13 @@ is looked up twice. Source: mount_setattr(2), and fsopen(2), open_tree(2), move_
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
+from _struct import pack
 
 from labkit.linux.libc import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, syscall
 
+MS_MOVE = 0x2000
 MS_REC = 0x4000
 MS_UNBINDABLE = 0x20000
 MS_PRIVATE = 0x40000
@@ -28,6 +29,7 @@ MOUNT_ATTR_ATIME = 0x70
 MOUNT_ATTR_NOATIME = 0x10
 MOUNT_ATTR_STRICTATIME = 0x20
 MOUNT_ATTR_NODIRATIME = 0x80
+MOUNT_ATTR_IDMAP = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 
 OPEN_TREE_CLONE = 1
@@ -35,20 +37,16 @@ MOVE_MOUNT_F_EMPTY_PATH = 0x04
 MOVE_MOUNT_T_EMPTY_PATH = 0x40
 FSOPEN_CLOEXEC = 1
 FSMOUNT_CLOEXEC = 1
+FSPICK_CLOEXEC = 0x01
+FSPICK_EMPTY_PATH = 0x08
 FSCONFIG_SET_FLAG = 0
 FSCONFIG_SET_STRING = 1
 FSCONFIG_CMD_CREATE = 6
+FSCONFIG_CMD_RECONFIGURE = 7
 
 
-class MountAttr(ctypes.Structure):
-    """struct mount_attr of mount_setattr(2)."""
-
-    _fields_ = (
-        ("attr_set", ctypes.c_uint64),
-        ("attr_clr", ctypes.c_uint64),
-        ("propagation", ctypes.c_uint64),
-        ("userns_fd", ctypes.c_uint64),
-    )
+# struct mount_attr of mount_setattr(2): attr_set, attr_clr, propagation, userns_fd.
+MOUNT_ATTR = "=4Q"
 
 
 def mount(source: str | None, target: str, filesystem: str | None, flags: int, data: str | None = None) -> None:
@@ -67,6 +65,11 @@ def pivot_root(new_root: str, put_old: str) -> None:
     syscall("pivot_root", os.fsencode(new_root), os.fsencode(put_old), path=new_root)
 
 
+def chroot(path: str) -> None:
+    """chroot(2)."""
+    os.chroot(path)
+
+
 def fsmount(filesystem: str, options: tuple[str, ...], attributes: int = 0, source: str | None = None) -> int:
     """Make a mount of a new `filesystem` and return its descriptor, not attached anywhere yet.
 
@@ -77,14 +80,7 @@ def fsmount(filesystem: str, options: tuple[str, ...], attributes: int = 0, sour
     try:
         if source is not None:
             syscall("fsconfig", context, FSCONFIG_SET_STRING, b"source", os.fsencode(source), 0, path=filesystem)
-        for option in options:
-            key, equals, value = option.partition("=")
-            command = FSCONFIG_SET_STRING if equals else FSCONFIG_SET_FLAG
-            try:
-                text = os.fsencode(value) if equals else None
-                syscall("fsconfig", context, command, os.fsencode(key), text, 0, path=f"{filesystem} option {option}")
-            except OSError as error:
-                raise _with_log(error, context) from error
+        _set_options(context, options, filesystem)
         try:
             syscall("fsconfig", context, FSCONFIG_CMD_CREATE, None, None, 0, path=filesystem)
             return syscall("fsmount", context, FSMOUNT_CLOEXEC, attributes, path=filesystem)
@@ -92,6 +88,30 @@ def fsmount(filesystem: str, options: tuple[str, ...], attributes: int = 0, sour
             raise _with_log(error, context) from error
     finally:
         os.close(context)
+
+
+def reconfigure(descriptor: int, options: tuple[str, ...], path: str) -> None:
+    """Change options of the filesystem that `descriptor` stands in, for all its mounts (fspick(2))."""
+    context = syscall("fspick", descriptor, b"", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH, path=path)
+    try:
+        _set_options(context, options, path)
+        try:
+            syscall("fsconfig", context, FSCONFIG_CMD_RECONFIGURE, None, None, 0, path=path)
+        except OSError as error:
+            raise _with_log(error, context) from error
+    finally:
+        os.close(context)
+
+
+def _set_options(context: int, options: tuple[str, ...], about: str) -> None:
+    for option in options:
+        key, equals, value = option.partition("=")
+        command = FSCONFIG_SET_STRING if equals else FSCONFIG_SET_FLAG
+        try:
+            text = os.fsencode(value) if equals else None
+            syscall("fsconfig", context, command, os.fsencode(key), text, 0, path=f"{about} option {option}")
+        except OSError as error:
+            raise _with_log(error, context) from error
 
 
 def _with_log(error: OSError, context: int) -> OSError:
@@ -123,9 +143,19 @@ def mount_setattr(
 
     `propagation` is one of MS_PRIVATE, MS_SLAVE, MS_SHARED and MS_UNBINDABLE, or 0 to leave it.
     """
-    change = MountAttr(attr_set=add, attr_clr=remove, propagation=propagation)
+    change = pack(MOUNT_ATTR, add, remove, propagation, 0)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    syscall("mount_setattr", descriptor, b"", flags, change, ctypes.sizeof(change), path=path)
+    syscall("mount_setattr", descriptor, b"", flags, change, len(change), path=path)
+
+
+def idmap(descriptor: int, user_namespace: int, recursive: bool = False, path: str | None = None) -> None:
+    """Show owners as the maps of `user_namespace` have them (MOUNT_ATTR_IDMAP, Linux 5.12).
+
+    The mount is one of open_tree that was never attached; with `recursive` those below it are shown so as well.
+    """
+    change = pack(MOUNT_ATTR, MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    syscall("mount_setattr", descriptor, b"", flags, change, len(change), path=path)
 
 
 def move_mount(descriptor: int, target: int, path: str | None = None) -> None:

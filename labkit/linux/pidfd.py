@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import _signal
 import os
-
-from labkit.linux.libc import syscall
 
 CLD_EXITED = 1
 
 
 def pidfd_open(pid: int) -> int:
     """A close-on-exec descriptor for process `pid`; readable once the process has ended."""
-    return syscall("pidfd_open", pid, 0, path=f"/proc/{pid}")
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"/proc/{pid}") from error
 
 
 def pidfd_send_signal(pidfd: int, signal: int) -> None:
     """Send `signal`; raises ProcessLookupError when the process has been reaped."""
-    syscall("pidfd_send_signal", pidfd, signal, None, 0)
+    _signal.pidfd_send_signal(pidfd, signal)
 
 
 def wait_exit(pidfd: int) -> int:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import _signal
-import ctypes
 import os
 from _socket import AF_INET, SOCK_CLOEXEC, SOCK_DGRAM
 from _socket import socket as _socket
+from _struct import pack, unpack
+from fcntl import ioctl
 
 from labkit.linux.libc import syscall
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 CLOSE_RANGE_CLOEXEC = 4
+KEYCTL_JOIN_SESSION_KEYRING = 1
 
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
@@ -27,16 +34,10 @@ RLIMITS = {
 }
 
 
-class _Rlimit(ctypes.Structure):
-    """struct rlimit64 of prlimit(2)."""
-
-    _fields_ = (("soft", ctypes.c_uint64), ("hard", ctypes.c_uint64))
-
-
-class _InterfaceRequest(ctypes.Structure):
-    """struct ifreq of netdevice(7), with the flags of its union and the rest as padding."""
-
-    _fields_ = (("name", ctypes.c_char * 16), ("flags", ctypes.c_ushort), ("_rest", ctypes.c_char * 22))
+# struct rlimit64 of prlimit(2): the soft limit and the hard one.
+_RLIMIT = "=2Q"
+# struct ifreq of netdevice(7): the name, the flags of its union, and the rest of that as padding.
+_INTERFACE_REQUEST = "=16sH22x"
 
 
 def set_no_new_privs() -> None:
@@ -73,17 +74,18 @@ def set_rlimit(kind: str, soft: int, hard: int) -> None:
     """prlimit(2); `kind` is a name of RLIMITS, values beyond the signed range mean infinity."""
     # RLIM_INFINITY is the largest unsigned number.
     limits = [2**64 - 1 if value >= 2**63 else value for value in (soft, hard)]
-    syscall("prlimit64", 0, RLIMITS[kind], _Rlimit(*limits), None, path=kind)
+    syscall("prlimit64", 0, RLIMITS[kind], pack(_RLIMIT, *limits), None, path=kind)
 
 
 def bring_up(interface: str) -> None:
     """Set the interface's IFF_UP (netdevice(7))."""
     control = _socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC)
-    request = _InterfaceRequest(interface.encode())
+    name = interface.encode()
     try:
-        syscall("ioctl", control.fileno(), SIOCGIFFLAGS, request, path=interface)
-        request.flags |= IFF_UP
-        syscall("ioctl", control.fileno(), SIOCSIFFLAGS, request, path=interface)
+        _, flags = unpack(_INTERFACE_REQUEST, ioctl(control, SIOCGIFFLAGS, pack(_INTERFACE_REQUEST, name, 0)))
+        ioctl(control, SIOCSIFFLAGS, pack(_INTERFACE_REQUEST, name, flags | IFF_UP))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, interface) from error
     finally:
         control.close()
 
@@ -103,24 +105,25 @@ def close_on_exec_from(lowest: int) -> None:
     syscall("close_range", lowest, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
 
 
-def write_file(path: str, text: str) -> None:
-    """Write `text` to an existing file with one write(2), as the files of procfs and cgroupfs require."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
-    finally:
-        os.close(descriptor)
+def close_all_but(kept: Iterable[int], lowest: int) -> None:
+    """Close every descriptor from `lowest` on that is not among `kept` (close_range(2), Linux 5.9)."""
+    for one in sorted(number for number in kept if number >= lowest):
+        if one > lowest:
+            syscall("close_range", lowest, one - 1, 0)
+        lowest = one + 1
+    syscall("close_range", lowest, 0xFFFFFFFF, 0)
 
 
-def read_file(path: str) -> str:
-    """The whole text of a small file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while part := os.read(descriptor, 65536):
-            parts.append(part)
-    finally:
-        os.close(descriptor)
-    return b"".join(parts).decode(errors="surrogateescape")
+def set_not_dumpable() -> None:
+    """No process without CAP_SYS_PTRACE over this one's user namespace can trace it (PR_SET_DUMPABLE)."""
+    syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def join_session_keyring(name: str) -> None:
+    """Begin a new session keyring (keyctl(2), KEYCTL_JOIN_SESSION_KEYRING)."""
+    syscall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, name.encode(), path="session keyring")
+
+
+def close_from(lowest: int) -> None:
+    """Close every descriptor from `lowest` on (close_range(2), Linux 5.9)."""
+    syscall("close_range", lowest, 0xFFFFFFFF, 0)

@@ -1,8 +1,9 @@
-"""How the kernel schedules the calling process: sched_setattr(2), ioprio_set(2), personality(2)."""
+"""How the kernel serves the calling process: sched_setattr(2), ioprio_set(2), set_mempolicy(2), personality(2)."""
 
 from __future__ import annotations
 
-import ctypes
+import os
+from _struct import calcsize, pack
 
 from labkit.linux.libc import syscall
 
@@ -31,23 +32,37 @@ IOPRIO_CLASSES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE
 IOPRIO_WHO_PROCESS = 1
 _IOPRIO_CLASS_SHIFT = 13
 
+# include/uapi/linux/mempolicy.h, under the names of config.json.
+MEMORY_POLICIES = {
+    "MPOL_DEFAULT": 0,
+    "MPOL_PREFERRED": 1,
+    "MPOL_BIND": 2,
+    "MPOL_INTERLEAVE": 3,
+    "MPOL_LOCAL": 4,
+    "MPOL_PREFERRED_MANY": 5,
+    "MPOL_WEIGHTED_INTERLEAVE": 6,
+}
+MEMORY_POLICY_FLAGS = {
+    "MPOL_F_NUMA_BALANCING": 1 << 13,
+    "MPOL_F_RELATIVE_NODES": 1 << 14,
+    "MPOL_F_STATIC_NODES": 1 << 15,
+}
+
 # include/uapi/linux/personality.h, under the names of config.json.
 PERSONALITIES = {"LINUX": 0x0000, "LINUX32": 0x0008}
 
 
-class SchedAttr(ctypes.Structure):
-    """struct sched_attr of sched_setattr(2), its first version (48 bytes, without utilization clamps)."""
+# struct sched_attr of sched_setattr(2), its first version, without utilization clamps: size, policy, flags, nice,
+# priority, runtime, deadline, period.
+SCHED_ATTR = "=IIQiI3Q"
 
-    _fields_ = (
-        ("size", ctypes.c_uint32),
-        ("sched_policy", ctypes.c_uint32),
-        ("sched_flags", ctypes.c_uint64),
-        ("sched_nice", ctypes.c_int32),
-        ("sched_priority", ctypes.c_uint32),
-        ("sched_runtime", ctypes.c_uint64),
-        ("sched_deadline", ctypes.c_uint64),
-        ("sched_period", ctypes.c_uint64),
-    )
+
+def set_affinity(cpus: tuple[int, ...]) -> None:
+    """sched_setaffinity(2)."""
+    try:
+        os.sched_setaffinity(0, cpus)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"CPUs {', '.join(map(str, cpus))}") from error
 
 
 def sched_setattr(
@@ -57,8 +72,8 @@ def sched_setattr(
     bits = 0
     for flag in flags:
         bits |= SCHED_FLAGS[flag]
-    size = ctypes.sizeof(SchedAttr)
-    attributes = SchedAttr(size, POLICIES[policy], bits, nice, priority, runtime, deadline, period)
+    size = calcsize(SCHED_ATTR)
+    attributes = pack(SCHED_ATTR, size, POLICIES[policy], bits, nice, priority, runtime, deadline, period)
     syscall("sched_setattr", 0, attributes, 0, path=policy)
 
 
@@ -66,6 +81,17 @@ def ioprio_set(kind: str, priority: int) -> None:
     """ioprio_set(2); `kind` is a name of IOPRIO_CLASSES, `priority` 0 (the first served) to 7."""
     value = IOPRIO_CLASSES[kind] << _IOPRIO_CLASS_SHIFT | priority
     syscall("ioprio_set", IOPRIO_WHO_PROCESS, 0, value, path=kind)
+
+
+def set_mempolicy(mode: str, flags: tuple[str, ...], nodes: tuple[int, ...]) -> None:
+    """set_mempolicy(2); `mode` and `flags` are names of the tables above, `nodes` memory nodes' numbers."""
+    bits = MEMORY_POLICIES[mode]
+    for flag in flags:
+        bits |= MEMORY_POLICY_FLAGS[flag]
+    mask = sum(1 << node for node in nodes)
+    size = (max(nodes, default=-1) // 64 + 1) * 8
+    # One more than there are bits: the kernel does not look at the last one (get_nodes in mm/mempolicy.c).
+    syscall("set_mempolicy", bits, mask.to_bytes(size, "little") or None, size * 8 + 1 if size else 0, path=mode)
 
 
 def personality(domain: str) -> None:

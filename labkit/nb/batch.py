@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,35 @@ def execute(
     folder: Path,
     parameters: Mapping[str, object],
     progress: Progress | None = None,
+    at_once: int = 1,
 ) -> list[LabkitError]:
     """Execute each notebook into `folder`, under its own name, and return what went wrong in them (see `faults`).
 
-    A notebook gets those of the parameters that its `parameters` cell declares.
+    A notebook gets those of the parameters that its `parameters` cell declares. More than one `at_once` would disturb
+    each other's measurements: it is for those that read.
     """
-    found: list[LabkitError] = []
     folder.mkdir(parents=True, exist_ok=True)
-    with own_kernel() as kernel:
-        for notebook in notebooks:
+    with own_kernel() as kernel, warnings.catch_warnings():
+        # papermill and its libraries warn of their own future (datetime.utcnow, traitlets), which is no news here.
+        warnings.simplefilter("ignore")
+
+        def one(notebook: Path) -> list[LabkitError]:
             output = folder / notebook.name
             try:
                 _execute(notebook, output, parameters, kernel, progress)
             except LabkitError as error:
-                found.append(error)
-            else:
-                found += faults(output)
-    return found
+                return [error]
+            return faults(output)
+
+        if at_once == 1:
+            return [fault for notebook in notebooks for fault in one(notebook)]
+        with ThreadPoolExecutor(at_once) as threads:
+            begun = [threads.submit(one, notebook) for notebook in notebooks]
+            try:
+                return [fault for each in begun for fault in each.result()]
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def faults(executed: Path) -> list[LabkitError]:
@@ -65,47 +78,44 @@ def _last_line(output: Mapping[str, str]) -> str:
 def _execute(
     notebook: Path, output: Path, parameters: Mapping[str, object], kernel: Kernel, progress: Progress | None
 ) -> None:
-    with warnings.catch_warnings():
-        # papermill and its libraries warn of their own future (datetime.utcnow, traitlets), which is no news here.
-        warnings.simplefilter("ignore")
-        import papermill
-        from nbclient.exceptions import CellTimeoutError, DeadKernelError
-        from traitlets.config import Config
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
-        logging.getLogger("papermill").setLevel(logging.CRITICAL)
-        logging.getLogger("traitlets").setLevel(logging.CRITICAL)
-        cells = _cells(notebook)
-        declared = papermill.inspect_notebook(str(notebook))
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+    cells = _cells(notebook)
+    declared = papermill.inspect_notebook(str(notebook))
 
-        def begun(cell_index: int, **_: Any) -> None:
-            if progress is not None:
-                progress(notebook.stem, cell_index, cells)
+    def begun(cell_index: int, **_: Any) -> None:
+        if progress is not None:
+            progress(notebook.stem, cell_index, cells)
 
-        # Made aside and renamed: a killed run leaves no half a notebook under the name of a whole one.
-        partial = output.with_name(f".{output.stem}.partial.ipynb")
-        try:
-            papermill.execute_notebook(
-                str(notebook),
-                str(partial),
-                parameters={name: value for name, value in parameters.items() if name in declared},
-                kernel_name=kernel.name,
-                cwd=str(notebook.parent),
-                progress_bar=False,
-                on_cell_start=begun,
-                config=Config(kernel.config),
-            )
-        except papermill.PapermillExecutionError:
-            pass  # The executed notebook has it, and `faults` reads it from there.
-        except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
-            if partial.exists():
-                partial.replace(output)
-            said = kernel.log.read_text(errors="replace") if kernel.log.exists() else ""
-            words = said.strip() or str(error)
-            raise LabkitError(f"{notebook.name}: the kernel died: {words.splitlines()[-1]}") from error
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        partial.replace(output)
+    # Made aside and renamed: a killed run leaves no half a notebook under the name of a whole one.
+    partial = output.with_name(f".{output.stem}.partial.ipynb")
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(partial),
+            parameters={name: value for name, value in parameters.items() if name in declared},
+            kernel_name=kernel.name,
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            on_cell_start=begun,
+            config=Config(kernel.config_of(notebook.stem)),
+        )
+    except papermill.PapermillExecutionError:
+        pass  # The executed notebook has it, and `faults` reads it from there.
+    except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
+        if partial.exists():
+            partial.replace(output)
+        said = kernel.log.read_text(errors="replace") if kernel.log.exists() else ""
+        words = said.strip() or str(error)
+        raise LabkitError(f"{notebook.name}: the kernel died: {words.splitlines()[-1]}") from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    partial.replace(output)
 
 
 def _cells(notebook: Path) -> int:

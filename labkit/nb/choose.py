@@ -5,6 +5,8 @@ from pathlib import Path
 
 from labkit import __version__
 from labkit.bench import facts, store
+from labkit.bench.engine import EXPERIMENT as ENGINE
+from labkit.bench.startup import EXPERIMENT as STARTUP
 from labkit.errors import LabkitError
 from labkit.nb import places
 
@@ -17,6 +19,8 @@ def choose(profile: str, name: str | None, fresh: bool) -> Path:
     """
     if name is not None:
         folder = places.run_folder(name)
+        if store.Run(folder).packed():
+            raise LabkitError(f"run {name} is packed: it is read, not measured into", "name another one with --run")
         if folder.exists() and not _continuable(folder):
             raise LabkitError(f"run {name} is of another host or version of labkit", "name another one with --run")
         return folder
@@ -32,14 +36,22 @@ def choose(profile: str, name: str | None, fresh: bool) -> Path:
 
 
 def latest() -> Path | None:
-    """The run that was begun last, or None when there is none."""
+    """The run of the start-up experiment that was begun last, or None when there is none."""
     started = {}
     for folder in places.runs().glob("*"):
+        if store.Run(folder).holds(ENGINE) and not store.Run(folder).holds(STARTUP):
+            continue
         try:
             started[folder] = str(store.Run(folder).facts().get("started", ""))
         except LabkitError:
             continue  # Not a run, or a damaged one, which says so when it is asked for by name.
     return max(started, key=lambda folder: started[folder], default=None)
+
+
+def shown() -> Path | None:
+    """The run that a site is made of when none is named: the latest, else the reference run; None without either."""
+    reference = places.reference()
+    return latest() or (reference if store.Run(reference).packed() else None)
 
 
 def _continuable(folder: Path) -> bool:

@@ -1,19 +1,28 @@
 """Tables and figures as a notebook and the site show them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
 
 import pandas as pd
 from IPython.display import HTML, SVG, Markdown, display
 from matplotlib.figure import Figure
 
+from labkit.errors import LabkitError
 from labkit.plots import style
+
+# Unicode's line separator, which HTML has no use for.
+_LINE = "\u2028"
 
 
 def table(frame: pd.DataFrame) -> HTML:
-    """A data frame as a plain table without its index; missing values are empty cells."""
+    """A data frame as a plain table without its index; missing values are empty cells, lines of a cell stay lines."""
     shown = frame.rename(columns={name: str(name).replace("_", " ") for name in frame.columns})
+    # pandas would write the two characters \\n.
+    shown = shown.map(lambda value: value.replace("\n", _LINE) if isinstance(value, str) else value)
     with pd.option_context("display.max_colwidth", None):
-        return HTML(shown.to_html(index=False, border=0, classes="dataframe", na_rep="", justify="left"))
+        text = shown.to_html(index=False, border=0, classes="dataframe", na_rep="", justify="left")
+    return HTML(text.replace(_LINE, "<br>").replace("<th>", '<th scope="col">'))
 
 
 def say(*sentences: str) -> None:
@@ -25,6 +34,39 @@ def show(figure: Figure, *sentences: str) -> None:
     """A figure as SVG and, under it, what is to be seen in it."""
     display(SVG(style.svg(figure)))
     say(*sentences)
+
+
+def labelled(figure: Figure, words: str) -> str:
+    """A figure as SVG within a page, with the words that a screen reader says for it."""
+    picture = style.svg(figure)
+    # What stands before the element is for files of their own.
+    return picture[picture.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{escape(words)}"', 1)
+
+
+def drawn(figure: Figure, words: str) -> str:
+    """HTML of a figure and, under it, what is to be seen in it."""
+    caption = f"<figcaption>{escape(words)}</figcaption>"
+    return f'<figure style="margin: 0">{labelled(figure, words)}{caption}</figure>'
+
+
+@contextmanager
+def or_say_why() -> Iterator[None]:
+    """A block that ends at the first thing that cannot be shown on this host, with one line that says why."""
+    try:
+        yield
+    except LabkitError as error:
+        say(f"Cannot be shown here: {escape(str(error))}")
+
+
+@contextmanager
+def refusal() -> Iterator[None]:
+    """A block that is meant to be refused, with the line that says why."""
+    try:
+        yield
+    except LabkitError as error:
+        say(f"Refused: {escape(str(error))}")
+    else:
+        say("It was not refused.")
 
 
 def report(text: str) -> HTML:

@@ -12,7 +12,12 @@ from labkit.plots.style import list_in_words
 from labkit.runtimes import doctor
 from labkit.runtimes.finding import Finding
 
-_NOUNS = {"runtime": "runtimes", "facility": "kernel facilities", "program": "programs"}
+_NOUNS = {
+    "runtime": "runtimes",
+    "hypervisor": "parts of virtual machines",
+    "facility": "kernel facilities",
+    "program": "programs",
+}
 
 
 def findings() -> list[Finding]:

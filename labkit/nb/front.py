@@ -1,15 +1,20 @@
 """The site's front page: the headline figure, what it says, the host, the chapters and the data."""
 
-from collections.abc import Sequence
+import os
+import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from labkit.bench import facts
 from labkit.errors import LabkitError
+from labkit.nb import synthesis
 from labkit.nb.displays import facts_table, table
 from labkit.nb.startup import BASELINES, Observed, control_in_words, flags_in_words, ratios
-from labkit.plots import ratio, style
-from labkit.stats import AAControl, Missing
+from labkit.nb.study import LOADS, Studied
+from labkit.plots import heatmap, ratio, style
+from labkit.stats import AAControl, Decision, Missing, Validity
 
 HEADLINE = "first_instruction"
 
@@ -17,20 +22,30 @@ HEADLINE = "first_instruction"
 PARTS = {"0": "Start", "1": "Mechanisms", "2": "Experiments", "3": "Synthesis"}
 
 
-def write(folder: Path, observed: Observed, chapters: Sequence[str], failures: Sequence[LabkitError]) -> None:
-    """Write index.md into `folder`, with its figure and the data to download beside it.
+def write(
+    folder: Path,
+    observed: Observed,
+    chapters: Sequence[str],
+    failures: Sequence[LabkitError],
+    studied: Studied | None = None,
+) -> None:
+    """Write index.md into `folder`, with its figures and the data to download beside it.
 
-    `chapters` are the names of the notebooks in folder/chapters, without suffix.
+    `chapters` are the names of the notebooks in folder/chapters, without suffix; `studied` is what the run has of the
+    study, which may be nothing.
     """
     data = folder / "data"
     data.mkdir()
     compared = ratios(observed.observations)
-    observed.observations.to_parquet(data / "observations.parquet", index=False)
-    observed.observations.to_csv(data / "observations.csv", index=False)
+    frames = [observed.observations] + ([studied.observations] if studied and len(studied.observations) else [])
+    observations = pd.concat(frames, ignore_index=True)
+    observations.to_parquet(data / "observations.parquet", index=False)
+    observations.to_csv(data / "observations.csv", index=False)
     compared.to_csv(data / "ratios.csv", index=False)
     parts = [
         "# What does a container cost to start?\n",
         *_headline(folder, observed, compared),
+        *_study(folder, studied),
         *_host(observed),
         *_failures(failures),
         *_contents(chapters),
@@ -61,8 +76,58 @@ def _headline(folder: Path, observed: Observed, compared: pd.DataFrame) -> list[
     return lines
 
 
+def _study(folder: Path, studied: Studied | None) -> list[str]:
+    """The heat map of every workload in every runtime, and what it says; nothing where none was measured."""
+    if studied is None:
+        return []
+    loads = studied.of(*LOADS)
+    costs, missing = loads.costs(), loads.missing()
+    try:
+        figure = heatmap.heatmap(costs, missing, "runc")
+    except LabkitError:
+        return []
+    costs.to_csv(folder / "data/costs.csv", index=False)
+    (folder / "data/study.svg").write_text(style.svg(figure))
+    figure.savefig(folder / "data/study.pdf", bbox_inches="tight")
+    return [
+        "\n## And what does it cost to run in?\n",
+        "```{image} data/study.svg\n:class: figure",
+        ":alt: cost of each workload in each runtime, relative to runc\n```\n",
+        f"{heatmap.sentence(costs, missing, 'runc')}\n",
+        synthesis.decisions_in_words(Decision()(costs)),
+        "",
+    ]
+
+
+def validity(studied: Studied) -> str:
+    """The section of the method page on the validity of the run that the site shows."""
+    if studied.observations.empty:
+        return "\n## The validity of this run\n\nThe study was not measured in the run that this site shows.\n"
+    threats = Validity()(studied.observations, studied.facts, studied.sessions)
+    parts = [
+        "\n## The validity of this run",
+        "Reckoned from the run that this site shows.",
+        _raw(str(table(threats).data)),
+        synthesis.validity_in_words(threats),
+        synthesis.harness_in_words(studied.observations),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def _host(observed: Observed) -> list[str]:
-    return ["## The host\n", _raw(str(facts_table(observed.facts).data))]
+    return ["## The host\n", *_elsewhere(observed.facts), _raw(str(facts_table(observed.facts).data))]
+
+
+def _elsewhere(known: Mapping[str, object]) -> list[str]:
+    """Which chapters are of this host, where the experiments are of another."""
+    if known.get("host") == facts.host():
+        return []
+    who = "root" if os.geteuid() == 0 else "an ordinary user"
+    return [
+        "The experiments (chapters 2x and 3x) were measured on the host below. The chapters on mechanisms, 0x and 1x, "
+        f"were executed on another one when this site was made, by {who}: kernel {platform.release()}. What cannot be "
+        "shown there says so.\n"
+    ]
 
 
 def _failures(failures: Sequence[LabkitError]) -> list[str]:
@@ -79,7 +144,8 @@ def _contents(chapters: Sequence[str]) -> list[str]:
         if here:
             entries = "\n".join(f"chapters/{name}" for name in here)
             lines.append(f"```{{toctree}}\n:caption: {title}\n:maxdepth: 1\n\n{entries}\n```\n")
-    lines.append("```{toctree}\n:caption: About\n:maxdepth: 1\n\nmethod\nglossary\ndrivers\n```\n")
+    about = "\n".join(("method", "oci", "network", "attacks", "glossary", "drivers"))
+    lines.append(f"```{{toctree}}\n:caption: About\n:maxdepth: 1\n\n{about}\n```\n")
     return lines
 
 
@@ -90,6 +156,9 @@ def _downloads(data: Path) -> list[str]:
         "ratios.csv": "the ratios with their intervals",
         "startup.svg": "the figure above",
         "startup.pdf": "the same for print",
+        "costs.csv": "the study's costs as ratios, with their intervals",
+        "study.svg": "the figure of the study",
+        "study.pdf": "the same for print",
     }
     lines = [f"- {{download}}`{name} <data/{name}>`: {what}" for name, what in told.items() if (data / name).exists()]
     return ["## The data\n", *lines]

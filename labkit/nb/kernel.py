@@ -22,6 +22,11 @@ class Kernel:
     config: dict[str, dict[str, str]]
     log: Path
 
+    def config_of(self, name: str) -> dict[str, dict[str, str]]:
+        """The configuration with sockets of this name: two kernels that start at once would choose the same."""
+        manager = self.config["KernelManager"]
+        return {"KernelManager": manager | {"ip": f"{manager['ip']}-{name[:20]}"}}
+
 
 @contextmanager
 def own_kernel() -> Iterator[Kernel]:

@@ -110,7 +110,8 @@ def _seen(place: str, output: str) -> Seen:
 def compare(kind: str, rootfs: str | os.PathLike[str]) -> HTML:
     """`look` as a table, with the command above it."""
     rows = "".join(
-        f"<tr><th>{escape(seen.place)}<br><small>{escape(seen.namespace)}</small></th><td>{_lines(seen.text)}</td></tr>"
+        f'<tr><th scope="row">{escape(seen.place)}<br><small>{escape(seen.namespace)}</small></th>'
+        f"<td>{_lines(seen.text)}</td></tr>"
         for seen in look(kind, rootfs)
     )
     return HTML(

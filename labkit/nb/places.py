@@ -28,6 +28,11 @@ def runs() -> Path:
     return repository() / "data" / "runs"
 
 
+def reference() -> Path:
+    """The folder of the reference run, which the repository brings; it may be missing."""
+    return repository() / "data" / "reference"
+
+
 def run_folder(name: str | os.PathLike[str]) -> Path:
     """The folder of a run: of its name below data/runs, or of a path, which has a slash in it.
 

@@ -13,10 +13,20 @@ def figures() -> pd.DataFrame:
     return _read("figures.csv")
 
 
+def counterparts() -> pd.DataFrame:
+    """The published figures (by `id`) that a workload or operation of the study measures too, and how near it comes."""
+    return _read("counterparts.csv")
+
+
+def sources() -> pd.DataFrame:
+    """Where the figures come from: who, what, where, and what is known of the host and the versions."""
+    return _read("sources.csv")
+
+
 def sources_table(used: pd.DataFrame) -> HTML:
     """The sources of the figures `used`: who, what, where, and what to hold against them."""
-    sources = _read("sources.csv")
-    mine = sources[sources["source"].isin(set(used["source"]))]
+    known = sources()
+    mine = known[known["source"].isin(set(used["source"]))]
     return table(mine[["source", "authors", "title", "year", "address", "note"]])
 
 

@@ -6,17 +6,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.nb import batch, front, places
+from labkit.nb import batch, front, places, study
 from labkit.nb.startup import read
 
 DEFAULT_OUTPUT = Path("docs", "_build", "html")
 
+# Notebooks from this one on, told not to measure, do nothing but read.
+_FIRST_READER = "20"
+
 # Pages that a person wrote, with what they need.
-PAGES = ("conf.py", "method.md", "glossary.md", "drivers.md", "_static")
+PAGES = ("conf.py", "method.md", "oci.md", "network.md", "attacks.md", "glossary.md", "drivers.md", "_static")
 
 
 def build(run: Path, output: Path, progress: batch.Progress | None = None) -> Path:
@@ -36,7 +40,10 @@ def build(run: Path, output: Path, progress: batch.Progress | None = None) -> Pa
         failures = _gather(run, chapters, progress)
         for page in PAGES:
             _copy(places.repository() / "docs" / page, source / page)
-        front.write(source, observed, sorted(path.stem for path in chapters.glob("*.ipynb")), failures)
+        studied = study.read(run)
+        front.write(source, observed, sorted(path.stem for path in chapters.glob("*.ipynb")), failures, studied)
+        with open(source / "method.md", "a", encoding="utf-8") as method:
+            method.write(front.validity(studied))
         made = Path(scratch, "html")
         _sphinx(source, made, Path(scratch, "doctrees"))
         _replace(output, made, Path(scratch, "old"))
@@ -63,12 +70,24 @@ def _gather(run: Path, chapters: Path, progress: batch.Progress | None) -> list[
     failures = []
     if lacking:
         # A path, with a slash in it, so that it need not be below data/runs.
-        failures += batch.execute(lacking, chapters, {"run_name": f"{run}{os.sep}", "measure": False}, progress)
+        parameters = {"run_name": f"{run}{os.sep}", "measure": False}
+        for some, at_once in ((_showing(lacking), 1), (_reading(lacking), len(os.sched_getaffinity(0)))):
+            failures += batch.execute(some, chapters, parameters, progress, at_once)
     for chapter in sorted(chapters.glob("*.ipynb")):
         if chapter.name not in {notebook.name for notebook in lacking}:
             failures += batch.faults(chapter)
         _publish(chapter)
     return failures
+
+
+def _showing(notebooks: Sequence[Path]) -> list[Path]:
+    """Those that show something of this host, and take times of it."""
+    return [notebook for notebook in notebooks if notebook.name < _FIRST_READER]
+
+
+def _reading(notebooks: Sequence[Path]) -> list[Path]:
+    """Those that read what was measured."""
+    return [notebook for notebook in notebooks if notebook.name >= _FIRST_READER]
 
 
 def _publish(chapter: Path) -> None:
@@ -78,10 +97,21 @@ def _publish(chapter: Path) -> None:
     cells = [cell for cell in content["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
     for cell in cells:
         cell["metadata"].pop("papermill", None)
+        words = described(cell)
+        if words:
+            cell["metadata"]["mystnb"] = {"image": {"alt": words}}
         if "parameters" in cell["metadata"].get("tags", []):
             cell["source"] = with_values("".join(cell["source"]), used)
     content["cells"] = cells
     chapter.write_text(json.dumps(content, indent=1))
+
+
+def described(cell: Mapping[str, Any]) -> str:
+    """What a cell with a figure says of it, for who cannot see it; empty for a cell without figure or words."""
+    shown = [output.get("data", {}) for output in cell.get("outputs", [])]
+    if not any(kind.startswith("image/") for data in shown for kind in data):
+        return ""
+    return " ".join(" ".join("".join(data["text/markdown"]).split()) for data in shown if "text/markdown" in data)
 
 
 def with_values(source: str, values: Mapping[str, object]) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import HTML, DisplayHandle, display
 
 from labkit.bench import startup, store
 from labkit.errors import LabkitError
+from labkit.nb.bar import Bar
 from labkit.nb.facts import session_facts
 from labkit.nb.profiles import Profile
 from labkit.plots import style
@@ -66,21 +66,18 @@ def read(folder: Path, notes: Sequence[str] = ()) -> Observed:
     if not (folder / "run.json").is_file():
         raise LabkitError(f"there is no run in {folder}", "labkit reproduce makes one")
     run = store.Run(folder)
-    observations = run.observations()
+    observations = run.observations(startup.EXPERIMENT)
     if observations.empty:
-        raise LabkitError(f"run {folder.name} holds no observation", "labkit reproduce measures, as root")
+        raise LabkitError(f"run {folder.name} holds no observation of start-up", "labkit reproduce measures, as root")
     return Observed(observations, run.facts() | session_facts(run.sessions()), tuple(notes))
 
 
-def observe(folder: Path, profile: Profile, wanted: bool = True) -> Observed:
+def observe(folder: Path, profile: Profile, wanted: bool = True, runtimes: Sequence[str] | None = None) -> Observed:
     """Measure what is missing if `wanted`, with a bar in the notebook meanwhile, and read."""
     notes: list[str] = []
     if wanted:
-        bar = _Bar()
-        try:
-            notes += measure(folder, profile, progress=bar)
-        finally:
-            bar.remove()
+        with Bar() as bar:
+            notes += measure(folder, profile, runtimes, bar)
     return read(folder, notes)
 
 
@@ -134,21 +131,3 @@ def stability_in_words(stability: pd.DataFrame) -> str:
     """How many series are unstable."""
     unstable = int((stability["warning"] != "").sum())
     return f"{unstable} of {len(stability)} series carry a warning." if unstable else "No series carries a warning."
-
-
-class _Bar:
-    """A bar in a notebook's output, shown at the first progress and removed at the end."""
-
-    def __init__(self) -> None:
-        self._handle: DisplayHandle | None = None
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        shown = HTML(f'<progress value="{done}" max="{total}"></progress> {done} of {total} trials: {what}')
-        if self._handle is None:
-            self._handle = display(shown, display_id=True)
-        else:
-            self._handle.update(shown)
-
-    def remove(self) -> None:
-        if self._handle is not None:
-            self._handle.update(HTML(""))

@@ -8,7 +8,7 @@ import stat
 from labkit.plan.step import Scene, Step
 
 # The types of config.json, linux.devices; `u` is an unbuffered character device, which on Linux is any.
-_TYPES = {"b": stat.S_IFBLK, "c": stat.S_IFCHR, "p": stat.S_IFIFO, "u": stat.S_IFCHR}
+TYPES = {"b": stat.S_IFBLK, "c": stat.S_IFCHR, "p": stat.S_IFIFO, "u": stat.S_IFCHR}
 _NAMES = {"b": "block device", "c": "character device", "p": "fifo", "u": "character device"}
 
 
@@ -33,17 +33,30 @@ class MakeDevice(Step):
         device = 0 if self.kind == "p" else os.makedev(self.major, self.minor)
         parent = scene.kernel.open_or_make(scene.root, folder or "/", True)
         try:
-            os.mknod(name, _TYPES[self.kind] | self.mode, device, dir_fd=parent)
+            os.mknod(name, TYPES[self.kind] | self.mode, device, dir_fd=parent)
         except FileExistsError:
             # The image brings its own /dev; a node that is something else must not pass for this one.
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if stat.S_IFMT(found.st_mode) != _TYPES[self.kind] or found.st_rdev != device:
+            if stat.S_IFMT(found.st_mode) != TYPES[self.kind] or found.st_rdev != device:
                 raise
         else:
             if self.uid or self.gid:
                 os.chown(name, self.uid, self.gid, dir_fd=parent, follow_symlinks=False)
         finally:
             os.close(parent)
+
+
+class MakeEmptyFile(Step):
+    __slots__ = ("path",)
+    path: str
+    call = "openat(O_CREAT)"
+    why = "a place for something to be bound on"
+
+    def describe(self) -> str:
+        return f"make the empty file {self.path}"
+
+    def apply(self, scene: Scene) -> None:
+        os.close(scene.kernel.open_or_make(scene.root, self.path, False))
 
 
 class MakeSymlink(Step):

@@ -12,10 +12,22 @@ class Facts:
     """The caller's ids and capabilities, the kernel's newest capability, and where cgroups are mounted.
 
     `cgroup_mounts` has for each hierarchy (folder below /sys/fs/cgroup, filesystem, options); one with folder "" is
-    the unified tree.
+    the unified tree; `own_cgroups` has by that folder the container's own cgroup as the host sees it,
+    and `cgroup_places` where the host has the whole tree.
+    `security_modules` are names as of linux.lsm.active.
     """
 
-    __slots__ = ("cgroup_mounts", "egid", "euid", "last_capability", "machine", "permitted")
+    __slots__ = (
+        "cgroup_mounts",
+        "cgroup_places",
+        "egid",
+        "euid",
+        "last_capability",
+        "machine",
+        "own_cgroups",
+        "permitted",
+        "security_modules",
+    )
 
     def __init__(
         self,
@@ -25,6 +37,7 @@ class Facts:
         last_capability: int = 40,
         cgroup_mounts: tuple[tuple[str, str, tuple[str, ...]], ...] = (("", "cgroup2", ()),),
         machine: str = MACHINE,
+        security_modules: tuple[str, ...] = (),
     ) -> None:
         self.euid = euid
         self.egid = egid
@@ -32,10 +45,12 @@ class Facts:
         self.last_capability = last_capability
         self.cgroup_mounts = cgroup_mounts
         self.machine = machine
+        self.security_modules = security_modules
+        self.own_cgroups: dict[str, str] = {}
+        self.cgroup_places: dict[str, str] = {}
 
 
 def gather(cgroup_mounts: tuple[tuple[str, str, tuple[str, ...]], ...]) -> Facts:
     """The facts of this process on this host."""
-    permitted = capabilities.read_sets()["permitted"]
-    last = capabilities.last_capability()
+    permitted, last = capabilities.permitted(), capabilities.last_capability()
     return Facts(os.geteuid(), os.getegid(), permitted, last, cgroup_mounts)

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from labkit.linux.mount import MNT_DETACH, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE
+from labkit.linux.mount import MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE
 from labkit.plan.step import Scene, Step
 
 TYPE_CHECKING = False
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 _NULL_DEVICE = os.makedev(1, 3)
 
 
-class OpenRoot(Step):
-    __slots__ = ("path",)
-    path: str
-    call = "open(O_PATH)"
-    why = "still with the caller's ids: the new ones may not search the folders above it, such as /root"
+class PrivateMounts(Step):
+    __slots__ = ()
+    call = "mount(MS_REC|MS_PRIVATE)"
+    why = "no mount made from here on shows outside, none made outside shows inside"
 
     def describe(self) -> str:
-        return f"open {self.path}"
+        return "stop mount propagation in the new mount namespace"
 
     def apply(self, scene: Scene) -> None:
-        scene.root = _open_folder(self.path)
+        scene.kernel.mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
 class UseRoot(Step):
@@ -39,47 +38,12 @@ class UseRoot(Step):
         return f"bind {self.path} on itself and keep its descriptor as the root"
 
     def apply(self, scene: Scene) -> None:
-        place = scene.root if scene.root >= 0 else _open_folder(self.path)
+        place = scene.root if scene.root >= 0 else open_folder(self.path)
         try:
             scene.root = scene.kernel.open_tree(place)
             scene.kernel.move_mount(scene.root, place, self.path)
         finally:
             os.close(place)
-
-
-class OverlayRoot(Step):
-    __slots__ = ("lower", "rootless", "scratch")
-    lower: str
-    scratch: str
-    rootless: bool
-    call = "fsopen(tmpfs), fsopen(overlay), fsmount, move_mount"
-    why = "the image stays as it is: what the container writes lives in memory and ends with it"
-
-    def describe(self) -> str:
-        return f"lay a writable tmpfs over {self.lower}"
-
-    def apply(self, scene: Scene) -> None:
-        kernel = scene.kernel
-        # A missing image is reported as such, before overlayfs turns it into EINVAL.
-        image = scene.root if scene.root >= 0 else _open_folder(self.lower)
-        # A path to a descriptor has no folders above it that must be searchable, and none of the characters that
-        # separate layers, or options before Linux 6.5.
-        lower = f"/proc/self/fd/{image}"
-        scratch = kernel.fsmount("tmpfs", ("mode=755",))
-        kernel.mount_at(self.scratch, scratch)
-        os.close(scratch)
-        for name in ("upper", "work"):
-            os.mkdir(f"{self.scratch}/{name}", 0o755)
-        # Inside a user namespace overlayfs may not write trusted.* attributes (Linux 5.11, userxattr).
-        options = (
-            f"lowerdir={lower}",
-            f"upperdir={self.scratch}/upper",
-            f"workdir={self.scratch}/work",
-            *(("userxattr",) if self.rootless else ()),
-        )
-        scene.root = kernel.fsmount("overlay", options)
-        os.close(image)
-        kernel.mount_at(self.scratch, scene.root)
 
 
 class MountFilesystem(Step):
@@ -96,18 +60,37 @@ class MountFilesystem(Step):
         return f"mount a new {self.filesystem} on {self.destination}"
 
     def apply(self, scene: Scene) -> None:
+        if self.filesystem in ("proc", "sysfs"):
+            self._refuse_symlink(scene)
         made = scene.kernel.fsmount(self.filesystem, self.options, self.attributes, self.source)
         try:
             _attach(scene, made, self.destination, folder=True)
         finally:
             os.close(made)
 
+    def _refuse_symlink(self, scene: Scene) -> None:
+        """CVE-2019-19921: what is written below /proc must not land in a place of the image's choice."""
+        try:
+            place = scene.kernel.openat2(scene.root, self.destination, os.O_PATH | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return
+        try:
+            if stat.S_ISLNK(os.fstat(place).st_mode):
+                text = f'filesystem "{self.filesystem}" must be mounted on ordinary directory'
+                raise OSError(errno.ELOOP, text, self.destination)
+        finally:
+            os.close(place)
+
 
 class BindMount(Step):
-    __slots__ = ("add", "deep", "destination", "recursive", "remove", "source")
+    """`index` is the entry's in mounts, under which its source may be open already; -1 for none."""
+
+    __slots__ = ("add", "deep_add", "deep_remove", "destination", "index", "recursive", "remove", "source")
     add: int
-    deep: bool
+    deep_add: int
+    deep_remove: int
     destination: str
+    index: int
     recursive: bool
     remove: int
     source: str
@@ -115,28 +98,71 @@ class BindMount(Step):
     why = "the same files at a second place, with attributes of their own"
 
     def describe(self) -> str:
-        how = ", read-only" if self.add & MOUNT_ATTR_RDONLY else ""
+        how = ", read-only" if (self.add | self.deep_add) & MOUNT_ATTR_RDONLY else ""
         return f"bind the host's {self.source} to {self.destination}{how}"
 
     def apply(self, scene: Scene) -> None:
-        place = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        made = self._clone(scene)
         try:
-            folder = stat.S_ISDIR(os.fstat(place).st_mode)
-            made = scene.kernel.open_tree(place, self.recursive)
-        finally:
-            os.close(place)
-        try:
-            if self.add or self.remove:
-                scene.kernel.mount_setattr(made, self.add, self.remove, self.deep, self.source)
-            _attach(scene, made, self.destination, folder)
+            _set_attributes(scene, made, self, self.source)
+            _attach(scene, made, self.destination, stat.S_ISDIR(os.fstat(made).st_mode))
         finally:
             os.close(made)
 
+    def _clone(self, scene: Scene) -> int:
+        if self.index in scene.trees:
+            return scene.trees.pop(self.index)
+        place = scene.sources.pop(self.index, -1)
+        if place < 0:
+            place = self._open(scene)
+        try:
+            return int(scene.kernel.open_tree(place, self.recursive))
+        finally:
+            os.close(place)
+
+    def _open(self, scene: Scene) -> int:
+        try:
+            return os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        except PermissionError:
+            # Below a folder that is closed to the user namespace's root.
+            if scene.borrow is None:
+                raise
+            return scene.borrow(self.source)
+
+
+class Remount(Step):
+    __slots__ = ("add", "deep_add", "deep_remove", "destination", "options", "remove")
+    add: int
+    deep_add: int
+    deep_remove: int
+    destination: str
+    options: tuple[str, ...]
+    remove: int
+    call = "openat2, mount_setattr, fspick, fsconfig(FSCONFIG_CMD_RECONFIGURE)"
+    why = "other attributes for what is mounted here already"
+
+    def describe(self) -> str:
+        return f"change the mount on {self.destination}"
+
+    def apply(self, scene: Scene) -> None:
+        place = scene.kernel.openat2(scene.root, self.destination)
+        try:
+            if self.options:
+                scene.kernel.reconfigure(place, self.options, self.destination)
+            _set_attributes(scene, place, self, self.destination)
+        finally:
+            os.close(place)
+
 
 class MaskPath(Step):
+    """The first of a kind is kept open for the others, which show the same: to make a filesystem for each takes longer.
+
+    A path through its descriptor, which closes with execve, leads nowhere but to where it is attached.
+    """
+
     __slots__ = ("path",)
     path: str
-    call = "openat2, open_tree or fsopen(tmpfs), move_mount"
+    call = "openat2, open_tree and mount_setattr(MOUNT_ATTR_RDONLY), or fsopen(tmpfs); move_mount"
     why = "the kernel shows things here that are none of the container's business"
 
     def describe(self) -> str:
@@ -150,11 +176,17 @@ class MaskPath(Step):
                 return
             raise
         try:
-            made = self._nothing(scene, stat.S_ISDIR(os.fstat(place).st_mode))
+            folder = stat.S_ISDIR(os.fstat(place).st_mode)
+            first = scene.masks.get(folder, -1)
+            # A mask is a mount anywhere in the container, read-only as any copy of it.
+            made = self._nothing(scene, folder) if first < 0 else scene.kernel.open_tree(first, False)
             try:
                 scene.kernel.move_mount(made, place, self.path)
+                if first < 0:
+                    scene.masks[folder], made = made, -1
             finally:
-                os.close(made)
+                if made >= 0:
+                    os.close(made)
         finally:
             os.close(place)
 
@@ -166,9 +198,12 @@ class MaskPath(Step):
             # CVE-2025-31133: an image's symlink for /dev/null would bind a file of its choice over the mask.
             if os.fstat(null).st_rdev != _NULL_DEVICE:
                 raise OSError(errno.EINVAL, "/dev/null in the container is not the null device", self.path)
-            return int(scene.kernel.open_tree(null, False))
+            mask = int(scene.kernel.open_tree(null, False))
         finally:
             os.close(null)
+        # Else the owner and mode of the device could be changed through it (as crun).
+        scene.kernel.mount_setattr(mask, MOUNT_ATTR_RDONLY, 0, False, self.path)
+        return mask
 
 
 class ReadonlyPath(Step):
@@ -238,7 +273,8 @@ class PivotRoot(Step):
         scene.root = -1
 
 
-def _open_folder(path: str) -> int:
+def open_folder(path: str) -> int:
+    """A descriptor of a folder, to find others below it."""
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
@@ -248,3 +284,10 @@ def _attach(scene: Scene, made: int, destination: str, folder: bool) -> None:
         scene.kernel.move_mount(made, place, destination)
     finally:
         os.close(place)
+
+
+def _set_attributes(scene: Scene, made: int, wanted: BindMount | Remount, path: str) -> None:
+    if wanted.add or wanted.remove:
+        scene.kernel.mount_setattr(made, wanted.add, wanted.remove, False, path)
+    if wanted.deep_add or wanted.deep_remove:
+        scene.kernel.mount_setattr(made, wanted.deep_add, wanted.deep_remove, True, path)

@@ -5,15 +5,28 @@ from __future__ import annotations
 import errno
 import os
 
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, StepError
+from labkit.linux.cgroupfs import refusal, remove_empty_cgroup
+from labkit.linux.descriptors import write_all
+from labkit.linux.proc import start_time
+from labkit.plan.folder import FAILURE, FIFO, UNFINISHED, add_to_state, remove_state
 from labkit.plan.step import Scene, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class MakeStateFolder(Step):
-    """The folder's only file, `state`, says who runs the container and which cgroups it has (see engine.state)."""
+    """The folder's file `state` says who makes the container and which cgroups it has (see engine.state).
 
-    __slots__ = ("content", "path")
+    `config`, the configuration's text, is kept beside it where it is given; and a fifo, for one that waits for start.
+    """
+
+    __slots__ = ("config", "content", "fifo", "path")
+    config: bytes
     content: str
+    fifo: bool
     path: str
     call = "mkdir, write"
     why = "the id is taken while the folder exists, and what a killed engine leaves can be found"
@@ -22,17 +35,18 @@ class MakeStateFolder(Step):
         return f"record the container in {self.path}"
 
     def apply(self, scene: Scene) -> None:
-        owner = f"owner {os.getpid()} {start_time(scene.kernel.read_file('/proc/self/stat'))}\n"
+        owner = f'{{"owner": [{os.getpid()}, {start_time(scene.kernel.read_file("/proc/self/stat"))}]}}\n'
         parent, _, name = self.path.rpartition("/")
         # Filled first and then renamed, so that no other process ever sees it without its file.
-        made = f"{parent}/.{name}.{os.getpid()}"
+        made = f"{parent}/{UNFINISHED}{name}.{os.getpid()}"
         os.mkdir(made, 0o711)
         try:
-            descriptor = os.open(f"{made}/state", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(descriptor, (self.content + owner).encode())
-            finally:
-                os.close(descriptor)
+            _write_new(f"{made}/state", (self.content + owner).encode())
+            if self.config:
+                _write_new(f"{made}/config.json", self.config)
+            if self.fifo:
+                os.mkfifo(f"{made}/{FIFO}", 0o600)
+                _write_new(f"{made}/{FAILURE}", b"")
             os.rename(made, self.path)
         except OSError as error:
             remove_state(made)
@@ -42,21 +56,29 @@ class MakeStateFolder(Step):
             raise
 
     def undo(self, scene: Scene) -> None:
-        remove_state(self.path)
+        remove_state(self.path, ("config.json",) * bool(self.config) + (FIFO, FAILURE) * self.fifo)
 
 
-def remove_state(folder: str) -> None:
-    """Remove a state folder and its file; nothing to do for what is gone."""
-    for remove, path in ((os.unlink, f"{folder}/state"), (os.rmdir, folder)):
-        try:
-            remove(path)
-        except FileNotFoundError:
-            pass
+def _write_new(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
 
 
-def start_time(stat: str) -> int:
-    """The ticks from boot to a process's start, from its /proc/PID/stat (field 22): with the pid, its identity."""
-    return int(stat.rpartition(")")[2].split()[19])
+class RecordProcess(Step):
+    __slots__ = ("folder",)
+    folder: str
+    call = "read /proc/PID/stat, write"
+    why = "with its start time a pid is an identity: nothing else is ever signalled for it"
+
+    def describe(self) -> str:
+        return "record the process"
+
+    def apply(self, scene: Scene) -> None:
+        start = start_time(scene.kernel.read_file(f"/proc/{scene.pid}/stat"))
+        add_to_state(self.folder, f'{{"pid": {scene.pid}, "start": {start}}}')
 
 
 class MakeCgroup(Step):
@@ -75,9 +97,42 @@ class MakeCgroup(Step):
             raise LabkitError(
                 f"the cgroup {self.path} exists", "it is another container's; choose another id"
             ) from error
+        except FileNotFoundError as error:
+            message = f"the cgroup {self.path} cannot be made: the one above it is gone"
+            raise LabkitError(message, "somebody else has removed it; try again") from error
 
-    def undo(self, scene: Scene) -> None:
-        scene.kernel.remove_cgroup(self.path)
+    def undo(self, scene: Scene) -> Iterator[None] | None:
+        moments: Iterator[None] | None = scene.kernel.leaving_cgroup(self.path)
+        return moments
+
+
+class EndMembers(Step):
+    __slots__ = ("folders",)
+    folders: tuple[str, ...]
+    call = "none; at the end read cgroup.procs, kill"
+    why = "without a pid namespace of its own, what its first process has started does not end with it"
+
+    def describe(self) -> str:
+        return "have all processes of its cgroups end with the first"
+
+    def apply(self, scene: Scene) -> None:
+        pass
+
+    def undo(self, scene: Scene) -> Iterator[None]:
+        for folder in reversed(self.folders):
+            yield from scene.kernel.removing_cgroup(folder)
+
+
+class TakeCgroup(MakeCgroup):
+    __slots__ = ("path",)
+    call = "none"
+    why = "somebody made it for this container, whose limits and processes it gets, and with which it goes"
+
+    def describe(self) -> str:
+        return f"take the empty cgroup {self.path}"
+
+    def apply(self, scene: Scene) -> None:
+        pass
 
 
 class MakeParentCgroup(Step):
@@ -101,15 +156,6 @@ class MakeParentCgroup(Step):
         remove_empty_cgroup(self.path)
 
 
-def remove_empty_cgroup(path: str) -> None:
-    """Remove the cgroup unless somebody is in it or below it, or it is gone."""
-    try:
-        os.rmdir(path)
-    except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
-            raise
-
-
 class WriteCgroup(Step):
     __slots__ = ("file", "value", "why_text")
     file: str
@@ -128,11 +174,19 @@ class WriteCgroup(Step):
         return f"write {self.value!r} to {self.file}"
 
     def apply(self, scene: Scene) -> None:
-        scene.kernel.write_file(self.file, self.value)
+        try:
+            scene.kernel.write_file(self.file, self.value)
+        except OSError as error:
+            message, hint = refusal(error, self.file, self.value)
+            raise StepError("WriteCgroup", error.errno or 0, message, hint) from error
 
 
 class InheritCpuset(Step):
-    __slots__ = ("path",)
+    """`files` are those that no limit sets; a cgroup that is not `fresh` keeps what it has."""
+
+    __slots__ = ("files", "fresh", "path")
+    files: tuple[str, ...]
+    fresh: bool
     path: str
     call = "read, write"
     why = "a v1 cpuset begins empty, and no process can join it until it has CPUs and memory nodes (cpuset(7))"
@@ -142,8 +196,15 @@ class InheritCpuset(Step):
 
     def apply(self, scene: Scene) -> None:
         parent = os.path.dirname(self.path)
-        for name in ("cpuset.cpus", "cpuset.mems"):
-            scene.kernel.write_file(f"{self.path}/{name}", scene.kernel.read_file(f"{parent}/{name}").strip() or "0")
+        for name in self.files:
+            try:
+                if not self.fresh and scene.kernel.read_file(f"{self.path}/{name}").strip():
+                    continue
+                all_of_it = scene.kernel.read_file(f"{parent}/{name}").strip() or "0"
+                scene.kernel.write_file(f"{self.path}/{name}", all_of_it)
+            except FileNotFoundError as error:
+                message, hint = f"the cgroup {self.path} is gone", "somebody else has removed it; try again"
+                raise StepError("InheritCpuset", error.errno or 0, message, hint) from error
 
 
 class CloneIntoCgroup(Step):

@@ -6,17 +6,9 @@ import errno
 import os
 
 from labkit.errors import StepError
-from labkit.linux.namespaces import CLONE_NEWCGROUP
 from labkit.plan.step import Scene, Step
 
 _SIGKILL = 9
-_EXECVE_HINTS = {
-    errno.EACCES: "check the file's permissions, and that its filesystem is not mounted noexec",
-    errno.E2BIG: "arguments and environment are together too large (execve(2), Limits); pass them by a file or stdin",
-    errno.ELOOP: "it is a symbolic link to itself",
-    errno.ENOEXEC: "a script needs a #! line as its first",
-    errno.ENOMEM: "give it a higher memory limit",
-}
 
 
 class NewSession(Step):
@@ -29,6 +21,24 @@ class NewSession(Step):
 
     def apply(self, scene: Scene) -> None:
         os.setsid()
+
+
+class CloseInherited(Step):
+    """A descriptor that closes with execve is still open while the image's paths are looked up, the program's too."""
+
+    __slots__ = ("preserved",)
+    preserved: int
+    call = "close_range"
+    why = "a path of the image such as /proc/self/fd/7/.. may lead to nothing that the engine has open (CVE-2024-21626)"
+
+    def describe(self) -> str:
+        return "close every descriptor that it does not need itself"
+
+    def apply(self, scene: Scene) -> None:
+        kept = [scene.channel, scene.console, scene.container, scene.devices, scene.observer, *scene.trees.values()]
+        if scene.mount_namespace is not None:
+            kept.append(scene.mount_namespace)
+        scene.kernel.close_all_but(kept, 3 + self.preserved)
 
 
 class JoinCgroup(Step):
@@ -45,57 +55,6 @@ class JoinCgroup(Step):
     def apply(self, scene: Scene) -> None:
         # Linux 5.12, kernel/cgroup/cgroup.c, cgroup_procs_write_start(): current, and no other thread, needs no lock.
         scene.kernel.write_file(f"{self.path}/tasks", "0")
-
-
-class AwaitParent(Step):
-    __slots__ = ("until",)
-    until: str
-    call = "recvmsg"
-    why = "only a process outside can do it; all that does not need it is done meanwhile"
-
-    def describe(self) -> str:
-        return f"wait until {self.until}"
-
-    def apply(self, scene: Scene) -> None:
-        assert scene.wait is not None
-        scene.wait()
-
-
-class BecomeRoot(Step):
-    __slots__ = ()
-    call = "setresgid, setresuid"
-    why = "the process still has its outer ids, which the maps may not contain"
-
-    def describe(self) -> str:
-        return "become user 0 of the new user namespace"
-
-    def apply(self, scene: Scene) -> None:
-        scene.kernel.set_user(0, 0, None)
-
-
-class EnterCgroupNamespace(Step):
-    __slots__ = ()
-    call = "unshare(CLONE_NEWCGROUP)"
-    why = "after the process was put in its cgroups: the namespace's root is where its maker stands"
-
-    def describe(self) -> str:
-        return "see its own cgroups as the root of the cgroup trees"
-
-    def apply(self, scene: Scene) -> None:
-        scene.kernel.unshare(CLONE_NEWCGROUP)
-
-
-class EnterTimeNamespace(Step):
-    __slots__ = ("offsets",)
-    offsets: str
-    call = "unshare(CLONE_NEWTIME), write /proc/self/timens_offsets, setns"
-    why = "offsets can be set only while the namespace has no member"
-
-    def describe(self) -> str:
-        return "shift the monotonic and boot-time clocks: " + ", ".join(self.offsets.split("\n"))
-
-    def apply(self, scene: Scene) -> None:
-        scene.kernel.enter_time_namespace(self.offsets)
 
 
 class SetHostname(Step):
@@ -204,6 +163,21 @@ class SetCapabilities(Step):
         scene.kernel.set_ambient(self.ambient)
 
 
+class KeepSysAdmin(Step):
+    __slots__ = ("effective", "inheritable", "permitted")
+    effective: int
+    inheritable: int
+    permitted: int
+    call = "capset"
+    why = "who sets no no_new_privs needs it to load the filter; only then it is given up"
+
+    def describe(self) -> str:
+        return "hold CAP_SYS_ADMIN until the filter is loaded"
+
+    def apply(self, scene: Scene) -> None:
+        scene.kernel.capset(self.effective, self.permitted, self.inheritable)
+
+
 class NoNewPrivileges(Step):
     __slots__ = ()
     call = "prctl(PR_SET_NO_NEW_PRIVS)"
@@ -214,6 +188,23 @@ class NoNewPrivileges(Step):
 
     def apply(self, scene: Scene) -> None:
         scene.kernel.set_no_new_privs()
+
+
+class TryFolder(Step):
+    __slots__ = ("path",)
+    path: str
+    call = "chdir"
+    why = "where only who runs the container may search, the program still works in it (as runc); else tried later"
+
+    def describe(self) -> str:
+        return f"try to work in {self.path}"
+
+    def apply(self, scene: Scene) -> None:
+        try:
+            os.chdir(self.path)
+            scene.entered = True
+        except OSError:
+            pass  # Mounted perhaps with the user's rights only; EnterFolder says what is wrong.
 
 
 class EnterFolder(Step):
@@ -229,10 +220,18 @@ class EnterFolder(Step):
         try:
             os.chdir(self.path)
         except OSError as error:
-            hint = "make the folder in the image, or give another with --cwd"
-            raise StepError("EnterFolder", error.errno or 0, f"{self.path}: {error.strerror}", hint) from error
+            if not scene.entered or error.errno != errno.EACCES:
+                hint = "make the folder in the image, or give another with --cwd"
+                raise StepError("EnterFolder", error.errno or 0, f"{self.path}: {error.strerror}", hint) from error
+        self._check_inside()
+
+    def _check_inside(self) -> None:
         # CVE-2024-21626: through a leaked descriptor a working folder can lie outside; getcwd(3) then fails or says so.
-        if not os.getcwd().startswith("/"):
+        try:
+            inside = os.getcwd().startswith("/")
+        except FileNotFoundError:
+            inside = False
+        if not inside:
             raise OSError(errno.EPERM, "the working folder is outside the container", self.path)
 
 
@@ -248,71 +247,67 @@ class DieWithParent(Step):
         scene.kernel.set_parent_death_signal(_SIGKILL)
 
 
+class NotDumpable(Step):
+    __slots__ = ()
+    call = "prctl(PR_SET_DUMPABLE, 0)"
+    why = "until its execve it has the engine's memory and descriptors: nobody in a shared pid namespace may reach them"
+
+    def describe(self) -> str:
+        return "let no process without CAP_SYS_PTRACE look into this one"
+
+    def apply(self, scene: Scene) -> None:
+        scene.kernel.set_not_dumpable()
+
+
+class NewKeyring(Step):
+    __slots__ = ("name",)
+    name: str
+    call = "keyctl(KEYCTL_JOIN_SESSION_KEYRING)"
+    why = "the keys of the caller's session stay out of reach; keyrings know no namespace but the user's (keyrings(7))"
+
+    def describe(self) -> str:
+        return f"begin the session keyring {self.name}"
+
+    def apply(self, scene: Scene) -> None:
+        try:
+            scene.kernel.join_session_keyring(self.name)
+        except OSError as error:
+            # A kernel without keys has none to hide; a quota that is used up hides none of this user's either (runc).
+            if error.errno not in (errno.ENOSYS, errno.EDQUOT):
+                raise
+
+
 class LoadSeccomp(Step):
-    __slots__ = ("name", "program")
+    """`flags` has names of linux.seccomp.FILTER_FLAGS; `listener` is the socket for the calls to notify of, or ""."""
+
+    __slots__ = ("flags", "listener", "metadata", "name", "program")
+    flags: tuple[str, ...]
+    listener: str
+    metadata: str
     name: str
     program: bytes
     call = "seccomp(SECCOMP_SET_MODE_FILTER)"
     why = "last, so that nothing the engine itself must still do has to be allowed"
 
     def describe(self) -> str:
-        return f"load the {self.name} system-call filter ({len(self.program) // 8} BPF instructions)"
+        asks = f", and ask {self.listener} where it says so" if self.listener else ""
+        return f"load the {self.name} system-call filter ({len(self.program) // 8} BPF instructions){asks}"
 
     def apply(self, scene: Scene) -> None:
-        scene.kernel.load_filter(self.program)
+        number = scene.kernel.load_filter(self.program, self.flags, bool(self.listener))
+        if self.listener:
+            assert scene.offer is not None
+            scene.offer(number, self.listener, self.metadata)
 
 
 class CloseDescriptors(Step):
-    __slots__ = ()
+    __slots__ = ("preserved",)
+    preserved: int
     call = "close_range(CLOSE_RANGE_CLOEXEC)"
     why = "no descriptor of the engine goes with the program (CVE-2024-21626)"
 
     def describe(self) -> str:
-        return "let every descriptor above 2 close with execve"
+        return f"let every descriptor above {2 + self.preserved} close with execve"
 
     def apply(self, scene: Scene) -> None:
-        scene.kernel.close_on_exec_from(3)
-
-
-class Execute(Step):
-    __slots__ = ("args", "env")
-    args: tuple[str, ...]
-    env: tuple[str, ...]
-    call = "execve"
-    why = "the last step: from here on the program runs"
-
-    def describe(self) -> str:
-        return "become " + " ".join(self.args)
-
-    def apply(self, scene: Scene) -> None:
-        environment = dict(entry.split("=", 1) for entry in self.env)
-        command = self.args[0]
-        if "/" in command:
-            candidates = [command]
-        else:
-            candidates = [
-                f"{folder or '.'}/{command}" for folder in environment.get("PATH", "/bin:/usr/bin").split(":")
-            ]
-        refused: OSError | None = None
-        for path in candidates:
-            try:
-                os.execve(path, self.args, environment)
-            except OSError as error:
-                # As execvp(3): go on over what is not there, remember what is there and may not run.
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                    refused = error
-        raise self._failure(command, candidates, refused)
-
-    def _failure(self, command: str, candidates: list[str], refused: OSError | None) -> StepError:
-        if refused is None:
-            if any(os.path.lexists(path) for path in candidates):
-                hint = "the file is there: its interpreter (#! line or dynamic loader) is not in the container"
-            else:
-                hint = "check the name, the image and PATH"
-            return StepError("Execute", errno.ENOENT, f"{command}: command not found in the container", hint, 127)
-        reason, hint = refused.strerror or "", _EXECVE_HINTS.get(refused.errno or 0, "see execve(2)")
-        if refused.errno == errno.ENOEXEC:
-            reason = "not a program of this machine"
-        elif any(os.path.isdir(path) for path in candidates):
-            reason, hint = "is a folder", "name a program in it"
-        return StepError("Execute", refused.errno or 0, f"{command}: {reason}", hint, 126)
+        scene.kernel.close_on_exec_from(3 + self.preserved)

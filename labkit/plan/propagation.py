@@ -5,20 +5,9 @@ from __future__ import annotations
 import os
 
 from labkit.linux.mount import MS_PRIVATE, MS_REC, MS_SLAVE
+from labkit.plan.mountinfo import mount_point
 from labkit.plan.options import PROPAGATION
 from labkit.plan.step import Scene, Step
-
-
-class PrivateMounts(Step):
-    __slots__ = ()
-    call = "mount(MS_REC|MS_PRIVATE)"
-    why = "no mount made from here on shows outside, none made outside shows inside"
-
-    def describe(self) -> str:
-        return "stop mount propagation in the new mount namespace"
-
-    def apply(self, scene: Scene) -> None:
-        scene.kernel.mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
 class SlaveMounts(Step):
@@ -49,20 +38,6 @@ class PrivateParent(Step):
         finally:
             if place != scene.root:
                 os.close(place)
-
-
-def mount_point(scene: Scene, descriptor: int) -> str:
-    """Where the mount that `descriptor` stands on is attached (proc_pid_fdinfo(5), proc_pid_mountinfo(5))."""
-    about = scene.kernel.read_file(f"/proc/self/fdinfo/{descriptor}")
-    number = next(line.split()[1] for line in about.splitlines() if line.startswith("mnt_id:"))
-    for line in scene.kernel.read_file("/proc/self/mountinfo").splitlines():
-        words = line.split(" ")
-        if words[0] == number:
-            # Blank, tab, newline and backslash are written as three octal digits.
-            first: str
-            first, *others = words[4].split("\\")
-            return first + "".join(chr(int(part[:3], 8)) + part[3:] for part in others)
-    raise OSError(2, "the mount is not in /proc/self/mountinfo", f"mount {number}")
 
 
 class SetPropagation(Step):

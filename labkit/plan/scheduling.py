@@ -1,7 +1,8 @@
-"""Steps that say how the kernel is to schedule the program, and which system it is to show it."""
+"""Steps that say how the kernel is to serve the program: with time, memory and disks, and as which system."""
 
 from __future__ import annotations
 
+import labkit.linux.scheduling  # noqa: F401  (see kernel)
 from labkit.plan.step import Scene, Step
 
 
@@ -32,6 +33,20 @@ class SetIoPriority(Step):
         scene.kernel.ioprio_set(self.kind, self.priority)
 
 
+class SetAffinity(Step):
+    __slots__ = ("cpus", "moment")
+    cpus: tuple[int, ...]
+    moment: str
+    call = "sched_setaffinity"
+    why = "the CPUs on which exec's process runs (config.md, execCPUAffinity)"
+
+    def describe(self) -> str:
+        return f"run on the CPUs {', '.join(map(str, self.cpus))} {self.moment}"
+
+    def apply(self, scene: Scene) -> None:
+        scene.kernel.set_affinity(self.cpus)
+
+
 class SetScheduler(Step):
     __slots__ = ("deadline", "flags", "nice", "period", "policy", "priority", "runtime")
     deadline: int
@@ -51,3 +66,19 @@ class SetScheduler(Step):
         scene.kernel.sched_setattr(
             self.policy, self.flags, self.nice, self.priority, self.runtime, self.deadline, self.period
         )
+
+
+class SetMemoryPolicy(Step):
+    __slots__ = ("flags", "mode", "nodes")
+    flags: tuple[str, ...]
+    mode: str
+    nodes: tuple[int, ...]
+    call = "set_mempolicy"
+    why = "kept over execve; after the process has entered its cgroups, within whose memory nodes it holds"
+
+    def describe(self) -> str:
+        where = f" on the memory nodes {', '.join(map(str, self.nodes))}" if self.nodes else ""
+        return f"take memory by {self.mode}{where}"
+
+    def apply(self, scene: Scene) -> None:
+        scene.kernel.set_mempolicy(self.mode, self.flags, self.nodes)

@@ -71,7 +71,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, order: list[str], baseline: str) -> N
     style.log_ratio_axis(axes)
     # The last number stands right of its dot.
     low, high = axes.get_xlim()
-    axes.set_xlim(low / 1.1, high * (high / low) ** 0.09)
+    longest = max(len(text.get_text()) for text in axes.texts)
+    axes.set_xlim(low / 1.1, high * (high / low) ** (0.022 * longest))
     axes.set_title(f"÷ {baseline}", fontsize="medium")
     axes.grid(visible=False, axis="y")
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 from labkit.errors import LabkitError
 from labkit.linux.libseccomp import compile_filter
-from labkit.runtimes.process import ProcessSandbox, spawn
-from labkit.runtimes.protocol import Probe
+from labkit.linux.proc import read_file
+from labkit.runtimes import host_process
+from labkit.runtimes.host_process import VARIABLE, HostProcess
+from labkit.runtimes.process import ProcessSandbox, refuse_second, spawn
+from labkit.runtimes.protocol import DEADLINE, Probe
 from labkit.runtimes.trial_run import try_out
 from labkit.spec.load import load_bundle
 from labkit.spec.model import Spec
@@ -24,13 +28,36 @@ _INSTALL = "sudo apt-get install bubblewrap"
 _NAMESPACES = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "user": "user"}
 
 
+class BwrapSandbox(ProcessSandbox):
+    """bwrap's outer process, which waits for the first one of the sandbox, and that for the payload."""
+
+    __slots__ = ("bwrap", "id")
+
+    def __init__(self, asked: int, pid: int, bwrap: Bwrap, id: str) -> None:
+        super().__init__(asked, pid, lambda: bwrap.remove(id))
+        self.bwrap, self.id = bwrap, id
+
+    def kill(self, number: int = signal.SIGKILL, timeout: float = DEADLINE) -> None:
+        """See Sandbox.kill; the payload is the second process of the sandbox's pid namespace."""
+        if self.ended():
+            return
+        for process in self.bwrap.host_processes(self.id):
+            if _number_inside(process.pid) == 2:
+                os.kill(process.pid, number)
+                return
+        raise LabkitError(f"the payload of {self.id} does not run yet", "wait for what it says first")
+
+
 class Bwrap:
     """`bwrap OPTIONS -- COMMAND`; a bundle is translated into options once, before anything is timed."""
 
     name = "bwrap"
     parameters = "the bundle as options"
+    lacks: tuple[str, ...] = ("create", "exec")
+    unattributed: tuple[str, ...] = ("what the kernel does for it: it makes no cgroup",)
 
     def __init__(self) -> None:
+        self._living: dict[str, ProcessSandbox] = {}
         self._translated: dict[str, tuple[list[str], int]] = {}
 
     def probe(self) -> Probe:
@@ -43,11 +70,12 @@ class Bwrap:
         reason = try_out(self)
         return Probe(not reason, version[0] if version else "", reason, "bwrap --help" if reason else "", FLAGS)
 
-    def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> ProcessSandbox:
+    def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> BwrapSandbox:
         """See Runtime.start."""
         path = shutil.which("bwrap")
         if path is None:
             raise LabkitError("bwrap is not installed", _INSTALL, 127)
+        refuse_second(self._living, id)
         if bundle not in self._translated:
             spec = load_bundle(bundle)
             self._translated[bundle] = (options(spec), _filter(spec))
@@ -57,16 +85,46 @@ class Bwrap:
         os.set_inheritable(descriptor, True)
         try:
             argv = [path, "--seccomp", str(descriptor), *translated]
-            asked, pid = spawn(path, argv, dict(os.environ), stdio)
+            asked, pid = spawn(path, argv, os.environ | {VARIABLE: id}, stdio)
         finally:
             os.close(descriptor)
-        return ProcessSandbox(asked, pid, lambda: self.remove(id))
+        sandbox = self._living[id] = BwrapSandbox(asked, pid, self, id)
+        return sandbox
+
+    def create(self, bundle: str, id: str, stdio: tuple[int, int, int], timeout: float = DEADLINE) -> BwrapSandbox:
+        """See Runtime.create."""
+        raise LabkitError("bwrap makes a sandbox and runs its program in one step", "start() does both")
+
+    def host_processes(self, id: str) -> list[HostProcess]:
+        """See Runtime.host_processes; the outer one has the environment, the others are its children."""
+        found = host_process.find(id, roles={"bwrap": "runtime"})
+        return [HostProcess(one.pid, _role(one), one.found_by) for one in found]
+
+    def cgroups(self, id: str) -> list[str]:
+        """None of its own."""
+        return []
 
     def remove(self, id: str) -> None:
-        """Nothing: its sandbox ends with the process that asked for it (--die-with-parent)."""
+        """See Runtime.remove; its sandbox ends with the process that asked for it (--die-with-parent)."""
+        host_process.end(lambda: self.host_processes(id))
 
     def cool(self) -> None:
         """Nothing is kept between two sandboxes that another runtime would not read from its bundle."""
+
+
+def _role(process: HostProcess) -> str:
+    """The outer process and the first of the sandbox are bwrap's own."""
+    return "runtime" if _number_inside(process.pid) == 1 else process.role
+
+
+def _number_inside(pid: int) -> int:
+    """The pid that a process of a pid namespace below this one has there; 0 when it is in this one, or gone."""
+    try:
+        status = read_file(f"/proc/{pid}/status")
+    except OSError:
+        return 0
+    numbers = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+    return int(numbers[-1]) if len(numbers) > 1 else 0
 
 
 def options(spec: Spec) -> list[str]:

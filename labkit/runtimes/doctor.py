@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.runtimes import NAMES, driver, facilities
+from labkit.runtimes import ALL, ENGINES, driver, facilities, machines
 from labkit.runtimes.finding import Finding
 
 __all__ = ["Finding", "examine", "study_runs"]
@@ -12,13 +12,22 @@ NEEDED = ("host", "labkit", "runc")
 
 
 def examine() -> list[Finding]:
-    """Every runtime (tried out by running a program in it), kernel facility and program; takes a few seconds."""
-    return [runtime(name) for name in NAMES] + list(facilities.examine())
+    """Every runtime (tried out by running a program in it), what VMs need, kernel facility and program.
+
+    Takes some seconds, and more where a machine is emulated.
+    """
+    return [runtime(name) for name in ALL] + list(machines.examine()) + list(facilities.examine())
 
 
 def runtime(name: str) -> Finding:
     """The state of one runtime."""
-    probe = driver(name).probe()
+    subject = driver(name)
+    try:
+        probe = subject.probe()
+    finally:
+        if name in ENGINES:
+            # Its daemon is of no use to anybody else.
+            subject.cool()
     version = " ".join((probe.version, *(f"({flag})" for flag in probe.flags)))
     return Finding("runtime", name, probe.available, version, probe.reason, probe.remedy)
 

@@ -30,7 +30,13 @@ _SYSCALLS = {
 _PROGRAMS = {
     "mmdebstrap": ("mmdebstrap", "builds the debian images"),
     "busybox": ("busybox-static", "is the busybox image"),
+    "nft": ("nftables", "gives containers on a bridge their way out and their ports"),
+    "slirp4netns": ("slirp4netns", "is the network of an ordinary user's containers"),
+    "pasta": ("passt", "is so too"),
+    "newuidmap": ("uidmap", "maps the ids that /etc/subuid gives to an ordinary user"),
     "bwrap": ("bubblewrap", "is compared with in make bench"),
+    "skopeo": ("skopeo", "copies OCI images"),
+    "umoci": ("umoci", "unpacks OCI images"),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The state of one runtime, kernel facility or program: `kind` is `runtime`, `facility` or `program`.
+    """The state of one runtime, kernel facility or program: `kind` is `runtime`, `hypervisor`, `facility` or `program`.
 
     `version` is its own word for what it is, `reason` why it is not available, `remedy` what to type to get it.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 MEANINGS = {
     "unified-hidden": "it refuses a host with both cgroup versions, so the v2 tree was unmounted in its own namespace",
     "filter-cached": "it finds the compiled system-call filter in a cache, where runc compiles it at each start",
-    "no-device-filter": "on cgroup v2 it attaches no device program, and allows no new device nodes instead",
     "no-cgroup": "it sets no limits",
     "no-masks": "it covers none of the masked paths",
 }

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from labkit.errors import LabkitError
 from labkit.images.elf import is_static
-from labkit.runtimes.process import ProcessSandbox, spawn
-from labkit.runtimes.protocol import Probe
+from labkit.runtimes import host_process
+from labkit.runtimes.host_process import VARIABLE, HostProcess
+from labkit.runtimes.process import ProcessSandbox, ended_within, refuse_second, spawn
+from labkit.runtimes.protocol import DEADLINE, Probe
 from labkit.spec.load import load_bundle
+
+
+class HostSandbox(ProcessSandbox):
+    """The program itself; a second one beside it differs in nothing but its arguments."""
+
+    __slots__ = ("bundle", "host", "id")
+
+    def __init__(self, asked: int, pid: int, host: Host, bundle: str, id: str) -> None:
+        super().__init__(asked, pid, lambda: host.remove(id))
+        self.host, self.bundle, self.id = host, bundle, id
+
+    def exec(self, args: Sequence[str], stdio: tuple[int, int, int], timeout: float = DEADLINE) -> int:
+        """See Sandbox.exec."""
+        if self.ended():
+            raise LabkitError(f"the sandbox {self.id} has ended", "start another")
+        done = ended_within(self.host.spawn(self.bundle, self.id, stdio, args)[1], timeout)
+        if done is None:
+            raise LabkitError(f"{args[0]} still ran after {timeout:g} s and was ended", "give it more time")
+        assert done.status is not None
+        return done.status
+
+    def _leaves(self) -> bool:
+        """What it has started may go on without it, and is looked for unless nothing was wrong."""
+        return bool(self.status)
 
 
 class Host:
@@ -22,29 +49,57 @@ class Host:
 
     name = "host"
     parameters = ""
+    lacks: tuple[str, ...] = ("create",)
+    unattributed: tuple[str, ...] = ("what the kernel does for it: it is in the cgroup of whoever starts it",)
+
+    def __init__(self) -> None:
+        self._living: dict[str, ProcessSandbox] = {}
+        self._read: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._found: dict[str, tuple[str, list[str], dict[str, str]]] = {}
 
     def probe(self) -> Probe:
         """See Runtime.probe; always available."""
         return Probe(True, platform.release())
 
-    def __init__(self) -> None:
-        self._found: dict[str, tuple[str, list[str], dict[str, str]]] = {}
-
-    def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> ProcessSandbox:
+    def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> HostSandbox:
         """See Runtime.start; a bundle is read once, so that nothing of a later start is read before it is timed.
 
         Raises LabkitError for a program that is not in the root filesystem, or not static.
         """
+        refuse_second(self._living, id)
+        asked, pid = self.spawn(bundle, id, stdio)
+        sandbox = self._living[id] = HostSandbox(asked, pid, self, bundle, id)
+        return sandbox
+
+    def spawn(self, bundle: str, id: str, stdio: tuple[int, int, int], other: Sequence[str] = ()) -> tuple[int, int]:
+        """Start the bundle's program, or another of its root filesystem, marked with the sandbox's id."""
         if bundle not in self._found:
             spec = load_bundle(bundle)
             args = list(spec.process.args)
             env = dict(entry.split("=", 1) for entry in spec.process.env)
+            self._read[bundle] = (spec.root.path, spec.process.env)
             self._found[bundle] = (_static(locate(spec.root.path, args[0], spec.process.env), args[0]), args, env)
-        asked, pid = spawn(*self._found[bundle], stdio)
-        return ProcessSandbox(asked, pid, lambda: self.remove(id))
+        program, args, env = self._found[bundle]
+        if other:
+            rootfs, path = self._read[bundle]
+            program, args = _static(locate(rootfs, other[0], path), other[0]), list(other)
+        return spawn(program, args, env | {VARIABLE: id}, stdio)
+
+    def create(self, bundle: str, id: str, stdio: tuple[int, int, int], timeout: float = DEADLINE) -> HostSandbox:
+        """See Runtime.create."""
+        raise LabkitError("without isolation there is nothing to make before the program", "start() starts it")
+
+    def host_processes(self, id: str) -> list[HostProcess]:
+        """See Runtime.host_processes; the environment tells them, which each hands on to what it starts."""
+        return host_process.find(id)
+
+    def cgroups(self, id: str) -> list[str]:
+        """None of its own."""
+        return []
 
     def remove(self, id: str) -> None:
-        """Nothing: what has no isolation has no name by which it could be found."""
+        """See Runtime.remove."""
+        host_process.end(lambda: self.host_processes(id))
 
     def cool(self) -> None:
         """Nothing is kept that another runtime would not read from its bundle."""

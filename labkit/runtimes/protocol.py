@@ -1,17 +1,29 @@
-"""What a runtime's driver offers: whether it can be used here, and sandboxes made from OCI bundles."""
+"""What a runtime's driver offers: whether it can be used here, and sandboxes made from OCI bundles.
+
+A figure is measured through `start`, which asks and returns at once. All else (create, kill, exec, host_processes …) is
+there to look at a sandbox and to end it, and may take its time, up to a deadline: no call waits for ever.
+"""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from labkit.runtimes.host_process import HostProcess
+
+# How long one call of a runtime may take, in seconds, where nobody says otherwise.
+DEADLINE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Whether a runtime works on this host, found by running a program in it.
 
-    `version` is the runtime's own word ("" when it is not installed); `reason` says why it is not available and
-    `remedy` what to type to get it; `flags` are facts that belong to every figure measured with it.
+    `version` is the runtime's own word ("" when it is not installed); `platform` is what it runs sandboxes on where it
+    has a choice; `reason` says why it is not available and `remedy` what to type to get it; `flags` are facts that
+    belong to every figure measured with it.
     """
 
     available: bool
@@ -19,6 +31,7 @@ class Probe:
     reason: str = ""
     remedy: str = ""
     flags: tuple[str, ...] = ()
+    platform: str = ""
 
 
 class Sandbox(Protocol):
@@ -26,15 +39,27 @@ class Sandbox(Protocol):
 
     asked: int
 
+    def start(self, timeout: float = DEADLINE) -> None:
+        """Let a sandbox that was created run its program. Raises LabkitError when it does not, or runs already."""
+        ...
+
     def wait(self, timeout: float | None) -> int:
         """The payload's exit status (128 + n for a death by signal n) once the sandbox has ended.
 
-        Raises LabkitError when `timeout` seconds pass first (None: never); the sandbox then still runs.
+        Raises LabkitError when `timeout` seconds pass first (None: never), and the sandbox then still runs; and when
+        the runtime's own process was killed, so that nobody knows the status.
         """
         ...
 
-    def kill(self) -> None:
-        """End the sandbox at once; nothing happens when it has ended."""
+    def kill(self, number: int = signal.SIGKILL, timeout: float = DEADLINE) -> None:
+        """Send a signal to the sandbox's first process; nothing happens when it has ended."""
+        ...
+
+    def exec(self, args: Sequence[str], stdio: tuple[int, int, int], timeout: float = DEADLINE) -> int:
+        """Run one more program in the sandbox to its end; returns its exit status.
+
+        Raises LabkitError, with the program killed, when `timeout` seconds pass first.
+        """
         ...
 
     def delete(self) -> None:
@@ -43,10 +68,17 @@ class Sandbox(Protocol):
 
 
 class Runtime(Protocol):
-    """One way to run an OCI bundle. `name` is its label in every table, `parameters` what distinguishes its variant."""
+    """One way to run an OCI bundle. `name` is its label in every table, `parameters` what distinguishes its variant.
+
+    `lacks` names the calls (`create`, `exec`, `kill` for all signals but SIGKILL) that this runtime has no way to carry
+    out: they raise LabkitError.
+    `unattributed` says in words which costs of a sandbox cannot be told from other things on the host.
+    """
 
     name: str
     parameters: str
+    lacks: tuple[str, ...]
+    unattributed: tuple[str, ...]
 
     def probe(self) -> Probe:
         """Whether it works here. Never raises for a runtime that is missing or broken."""
@@ -55,8 +87,25 @@ class Runtime(Protocol):
     def start(self, bundle: str, id: str, stdio: tuple[int, int, int]) -> Sandbox:
         """Ask for a sandbox of the bundle's folder, with descriptors for stdin, stdout and stderr.
 
-        Raises LabkitError when the runtime cannot even be asked; a refusal may also show in the exit status.
+        Raises LabkitError when the runtime cannot even be asked, or has a sandbox of that id; a refusal may also show
+        in the exit status, with the runtime's own words on stderr.
         """
+        ...
+
+    def create(self, bundle: str, id: str, stdio: tuple[int, int, int], timeout: float = DEADLINE) -> Sandbox:
+        """A sandbox with everything but its program running, which Sandbox.start does.
+
+        Raises LabkitError in the runtime's own words, with nothing left of the sandbox, when it refuses, breaks, or
+        takes longer than `timeout` seconds.
+        """
+        ...
+
+    def host_processes(self, id: str) -> list[HostProcess]:
+        """Every process on the host that the sandbox `id` causes, whoever started it; none when there is no such."""
+        ...
+
+    def cgroups(self, id: str) -> list[str]:
+        """The folders of the sandbox's own cgroups, the deepest first."""
         ...
 
     def remove(self, id: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from labkit.errors import SpecError
 from labkit.linux.namespaces import NAMESPACES
-from labkit.linux.scheduling import PERSONALITIES
+from labkit.linux.scheduling import MEMORY_POLICIES, MEMORY_POLICY_FLAGS, PERSONALITIES
+from labkit.spec.lists import number_list
 from labkit.spec.resources import Resources
 from labkit.spec.seccomp import Seccomp
-from labkit.spec.section import INT64, LATER, UINT32, Section, absolute, array, integer, one_of, string_map, text
+from labkit.spec.section import INT64, UINT32, Section, absolute, array, escape, integer, one_of, string_map, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class IdMapping(Section):
         "host_id": ("hostID", UINT32, 0),
         "size": ("size", UINT32, 0),
     }
+
+
+def host_id(container_id: int, maps: tuple[IdMapping, ...]) -> int | None:
+    """The id outside of an id inside, or None where the maps have none."""
+    for line in maps:
+        if line.container_id <= container_id < line.container_id + line.size:
+            return line.host_id + container_id - line.container_id
+    return None
 
 
 class TimeOffset(Section):
@@ -98,6 +107,46 @@ class Personality(Section):
     PROPERTIES = {"domain": ("domain", one_of(tuple(PERSONALITIES)), "LINUX")}
 
 
+def _interface(value: Any, pointer: str) -> str:
+    name = text(value, pointer)
+    # net/core/dev.c, dev_valid_name(); IFNAMSIZ counts the NUL character.
+    if len(name.encode()) > 15 or name in (".", "..") or any(c in "/:" or c.isspace() for c in name):
+        raise SpecError(pointer, f"is no name of a network interface: {name!r}", "ip link shows them")
+    return name
+
+
+class NetDevice(Section):
+    """One of linux.netDevices: an interface of the host and the name it gets; "" keeps the one it has."""
+
+    __slots__ = ("name",)
+    name: str
+    PROPERTIES = {"name": ("name", _interface, "")}
+
+
+def _net_devices(value: Any, pointer: str) -> dict[str, NetDevice]:
+    if not isinstance(value, dict):
+        raise SpecError(pointer, "must be an object whose keys are names of interfaces")
+    for name in value:
+        if not _interface(name, f"{pointer}/{escape(name)}"):
+            raise SpecError(pointer, "must not have an empty key")
+    return {name: NetDevice.load(device, f"{pointer}/{escape(name)}") for name, device in value.items()}
+
+
+class MemoryPolicy(Section):
+    """linux.memoryPolicy: from which memory nodes the program's memory comes (set_mempolicy(2))."""
+
+    __slots__ = ("flags", "mode", "nodes")
+    mode: str
+    nodes: str
+    flags: tuple[str, ...]
+    REQUIRED = ("mode",)
+    PROPERTIES = {
+        "mode": ("mode", one_of(tuple(MEMORY_POLICIES)), ""),
+        "nodes": ("nodes", number_list, ""),
+        "flags": ("flags", array(one_of(tuple(MEMORY_POLICY_FLAGS))), ()),
+    }
+
+
 class Linux(Section):
     """linux: what only this platform has."""
 
@@ -106,7 +155,10 @@ class Linux(Section):
         "devices",
         "gid_mappings",
         "masked_paths",
+        "memory_policy",
+        "mount_label",
         "namespaces",
+        "net_devices",
         "personality",
         "readonly_paths",
         "resources",
@@ -126,14 +178,14 @@ class Linux(Section):
     sysctl: dict[str, str]
     personality: Personality | None
     rootfs_propagation: str
+    mount_label: str
+    memory_policy: MemoryPolicy | None
     seccomp: Seccomp | None
+    net_devices: dict[str, NetDevice]
     masked_paths: tuple[str, ...]
     readonly_paths: tuple[str, ...]
     REFUSED = {
-        "netDevices": LATER,
-        "mountLabel": LATER,
-        "intelRdt": LATER,
-        "memoryPolicy": LATER,
+        "intelRdt": "is not supported by labkit, which leaves the processor's caches to the host (resctrl)",
     }
 
     PROPERTIES = {
@@ -145,9 +197,20 @@ class Linux(Section):
         "devices": ("devices", array(Device.load), ()),
         "resources": ("resources", Resources.load, Resources()),
         "sysctl": ("sysctl", string_map, {}),
+        "net_devices": ("netDevices", _net_devices, {}),
         "personality": ("personality", Personality.load, None),
         "rootfs_propagation": ("rootfsPropagation", one_of(_PROPAGATION), ""),
+        "mount_label": ("mountLabel", text, ""),
+        "memory_policy": ("memoryPolicy", MemoryPolicy.load, None),
         "seccomp": ("seccomp", Seccomp.load, None),
         "masked_paths": ("maskedPaths", array(absolute), ()),
         "readonly_paths": ("readonlyPaths", array(absolute), ()),
     }
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of namespace asked for."""
+        return tuple(namespace.kind for namespace in self.namespaces)
+
+    def new_kinds(self) -> tuple[str, ...]:
+        """Those of them that are made anew and not joined by path."""
+        return tuple(namespace.kind for namespace in self.namespaces if not namespace.path)

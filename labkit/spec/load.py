@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from _json import make_scanner
 
 from labkit.errors import LabkitError, SpecError
+from labkit.spec.document import decode
 from labkit.spec.model import Spec
 from labkit.spec.validate import validate
 
@@ -15,21 +15,6 @@ if TYPE_CHECKING:
 
 # runc's own configurations have 3 KiB, Docker's with its filter 20.
 _LARGEST = 16 * 2**20
-_BLANKS = " \t\n\r"
-
-
-class _Scanning:
-    """The settings that json.JSONDecoder gives its scanner."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    parse_constant = float
-
-
-_SETTINGS: Any = _Scanning
 
 
 def load_bundle(folder: str) -> Spec:
@@ -37,16 +22,33 @@ def load_bundle(folder: str) -> Spec:
 
     Raises LabkitError when the bundle cannot be read and SpecError when its configuration breaks a rule.
     """
-    path = os.path.join(folder, "config.json")
+    return load_text(read_config(folder), folder)
+
+
+def read_config(folder: str, name: str = "config.json") -> bytes:
+    """The text of the bundle's configuration, in the file `name` counted from the bundle on."""
+    return _read(os.path.join(folder, name), "a bundle is a folder with config.json and its root filesystem")
+
+
+def read_json(path: str) -> Any:
+    """The decoded content of a JSON file; LabkitError says what is wrong with it."""
+    return _decode(_read(path, "check the path"), path)
+
+
+def _read(path: str, hint: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open) as file:
             data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise LabkitError(f"{path}: is larger than {_LARGEST // 2**20} MiB", "is it the right file?")
-        document = _decode(data.decode("utf-8"))
     except OSError as error:
-        hint = "a bundle is a folder with config.json and the root filesystem it names"
         raise LabkitError(f"{path}: {error.strerror}", hint) from error
+    if len(data) > _LARGEST:
+        raise LabkitError(f"{path}: is larger than {_LARGEST // 2**20} MiB", "is it the right file?")
+    return data
+
+
+def _decode(data: bytes, path: str) -> Any:
+    try:
+        return decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise LabkitError(f"{path}: not UTF-8 at byte {error.start}", "JSON text is UTF-8 (RFC 8259)") from error
     except ValueError as error:
@@ -56,6 +58,11 @@ def load_bundle(folder: str) -> Spec:
         raise LabkitError(f"{path}: {place}", "check it with: python3 -m json.tool") from error
     except RecursionError as error:
         raise SpecError("/", "is nested too deeply") from error
+
+
+def load_text(data: bytes, folder: str) -> Spec:
+    """The checked configuration with this text; its relative paths begin in the bundle `folder`."""
+    document = _decode(data, os.path.join(folder, "config.json"))
     spec = Spec.load(document, "")
     validate(spec)
     base = os.path.abspath(folder)
@@ -67,15 +74,6 @@ def load_bundle(folder: str) -> Spec:
     return spec
 
 
-def _decode(document: str) -> Any:
-    """json.loads(document), without `json` and the `re` it imports, which cost more than all else of this module."""
-    try:
-        value, end = make_scanner(_SETTINGS)(document, len(document) - len(document.lstrip(_BLANKS)))
-        if not document[end:].strip(_BLANKS):
-            return value
-    except (StopIteration, ValueError, SystemError):
-        pass  # SystemError: without `json` in memory the scanner finds no JSONDecodeError to raise.
-    import json
-
-    # Here only to say what is wrong, in the words people know.
-    return json.loads(document)
+def _open(path: str, flags: int) -> int:
+    # A fifo that nobody writes to would never be opened.
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from labkit.linux.process import RLIMITS
 from labkit.linux.scheduling import IOPRIO_CLASSES, POLICIES, SCHED_FLAGS
-from labkit.spec.section import LATER, UINT32, UINT64, Section, absolute, array, boolean, integer, one_of, text
+from labkit.spec.lists import number_list
+from labkit.spec.section import UINT32, UINT64, Section, absolute, array, boolean, integer, one_of, text
 
 
 class User(Section):
@@ -92,23 +93,51 @@ class Scheduler(Section):
     }
 
 
+class ConsoleSize(Section):
+    """process.consoleSize: the terminal's size in characters."""
+
+    __slots__ = ("height", "width")
+    height: int
+    width: int
+    REQUIRED = ("height", "width")
+    # struct winsize of ioctl_tty(2).
+    PROPERTIES = {"height": ("height", integer(0, 2**16 - 1), 0), "width": ("width", integer(0, 2**16 - 1), 0)}
+
+
+class ExecAffinity(Section):
+    """process.execCPUAffinity: the CPUs of a process that exec adds, before and after it enters the cgroups.
+
+    Both are lists for spec.lists.parse_list; the container's first process has no use for them.
+    """
+
+    __slots__ = ("final", "initial")
+    initial: str
+    final: str
+    PROPERTIES = {"initial": ("initial", number_list, ""), "final": ("final", number_list, "")}
+
+
 class Process(Section):
     """process: what runs, and as whom."""
 
     __slots__ = (
+        "apparmor_profile",
         "args",
         "capabilities",
+        "console_size",
         "cwd",
         "env",
+        "exec_affinity",
         "io_priority",
         "no_new_privileges",
         "oom_score_adj",
         "rlimits",
         "scheduler",
+        "selinux_label",
         "terminal",
         "user",
     )
     terminal: bool
+    console_size: ConsoleSize | None
     user: User
     args: tuple[str, ...]
     env: tuple[str, ...]
@@ -119,15 +148,14 @@ class Process(Section):
     oom_score_adj: int | None
     io_priority: IoPriority | None
     scheduler: Scheduler | None
+    apparmor_profile: str
+    selinux_label: str
+    exec_affinity: ExecAffinity | None
     REQUIRED = ("args", "cwd")
-    REFUSED = {
-        "terminal": LATER,
-        "apparmorProfile": LATER,
-        "selinuxLabel": LATER,
-        "execCPUAffinity": LATER,
-    }
+    REFUSED = {}
     PROPERTIES = {
         "terminal": ("terminal", boolean, False),
+        "console_size": ("consoleSize", ConsoleSize.load, None),
         "user": ("user", User.load, User()),
         "args": ("args", array(text), ()),
         "env": ("env", array(text), ()),
@@ -138,4 +166,7 @@ class Process(Section):
         "oom_score_adj": ("oomScoreAdj", integer(-1000, 1000), None),
         "io_priority": ("ioPriority", IoPriority.load, None),
         "scheduler": ("scheduler", Scheduler.load, None),
+        "apparmor_profile": ("apparmorProfile", text, ""),
+        "selinux_label": ("selinuxLabel", text, ""),
+        "exec_affinity": ("execCPUAffinity", ExecAffinity.load, None),
     }

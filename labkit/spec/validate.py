@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from labkit.errors import SpecError
-from labkit.spec.model import Linux, Scheduler, Spec
+from labkit.spec.limits import validate_resources
+from labkit.spec.model import IdMapping, Linux, MemoryPolicy, Scheduler, Spec
 from labkit.spec.section import escape
 from labkit.spec.sysctl import namespace_of, sysctl_path
-
-# Namespaces that this version makes and does not join, and why.
-_NOT_JOINED = {
-    "mount": "cannot be joined by this version of labkit, which mounts the root filesystem in a new one",
-    "user": "cannot be joined by this version of labkit, which would have to read its id maps",
-}
 
 
 def validate(spec: Spec) -> None:
@@ -43,7 +38,20 @@ def validate(spec: Spec) -> None:
     _namespaces(spec, spec.linux)
     _sysctls(spec.linux)
     _devices(spec.linux)
-    _resources(spec.linux)
+    validate_resources(spec.linux.resources)
+    _net_devices(spec.linux)
+    _id_maps(spec.linux.uid_mappings, "/linux/uidMappings")
+    _id_maps(spec.linux.gid_mappings, "/linux/gidMappings")
+    for index, mount in enumerate(spec.mounts):
+        _id_maps(mount.uid_mappings, f"/mounts/{index}/uidMappings")
+        _id_maps(mount.gid_mappings, f"/mounts/{index}/gidMappings")
+    if spec.linux.seccomp:
+        for index, rule in enumerate(spec.linux.seccomp.rules):
+            if not rule.names:
+                raise SpecError(f"/linux/seccomp/syscalls/{index}/names", "must name a system call")
+        spec.linux.seccomp.check("/linux/seccomp")
+    if spec.linux.memory_policy:
+        _memory_policy(spec.linux.memory_policy)
 
 
 def _namespaces(spec: Spec, linux: Linux) -> None:
@@ -51,13 +59,12 @@ def _namespaces(spec: Spec, linux: Linux) -> None:
     for index, namespace in enumerate(linux.namespaces):
         if namespace.kind in kinds:
             raise SpecError(f"/linux/namespaces/{index}", f"{namespace.kind} is given twice")
-        if namespace.path and namespace.kind in _NOT_JOINED:
-            why = f"a {namespace.kind} namespace {_NOT_JOINED[namespace.kind]}"
-            raise SpecError(f"/linux/namespaces/{index}/path", why)
         if namespace.path and namespace.kind == "time" and linux.time_offsets:
             raise SpecError("/linux/timeOffsets", "can be set in a new time namespace only")
         kinds.add(namespace.kind)
     needs = (
+        ("mount", "/root/readonly", spec.root.readonly),
+        ("mount", "/linux/rootfsPropagation", bool(linux.rootfs_propagation)),
         ("mount", "/mounts", bool(spec.mounts)),
         ("mount", "/linux/maskedPaths", bool(linux.masked_paths)),
         ("mount", "/linux/readonlyPaths", bool(linux.readonly_paths)),
@@ -65,14 +72,13 @@ def _namespaces(spec: Spec, linux: Linux) -> None:
         ("uts", "/domainname", bool(spec.domainname)),
         ("user", "/linux/uidMappings", bool(linux.uid_mappings)),
         ("user", "/linux/gidMappings", bool(linux.gid_mappings)),
+        ("network", "/linux/netDevices", bool(linux.net_devices)),
         ("time", "/linux/timeOffsets", bool(linux.time_offsets)),
     )
     for kind, pointer, given in needs:
         if given and kind not in kinds:
             raise SpecError(pointer, f"needs a {kind} namespace in /linux/namespaces")
-    if "mount" not in kinds:
-        raise SpecError("/linux/namespaces", "must have a mount namespace", "the root filesystem is mounted in it")
-    if "user" in kinds and not (linux.uid_mappings and linux.gid_mappings):
+    if "user" in linux.new_kinds() and not (linux.uid_mappings and linux.gid_mappings):
         raise SpecError("/linux/uidMappings", "must be given, with gidMappings, for a new user namespace")
 
 
@@ -112,14 +118,37 @@ def _scheduler(wanted: Scheduler) -> None:
             raise SpecError(f"/process/scheduler/{name}", "is for SCHED_DEADLINE only")
 
 
-def _resources(linux: Linux) -> None:
-    cpu = linux.resources.cpu
-    if cpu.quota is not None and 0 < cpu.quota < 1000:
-        raise SpecError("/linux/resources/cpu/quota", "must be at least 1000 microseconds, the kernel's minimum")
-    if cpu.period is not None and not 1000 <= cpu.period <= 1_000_000:
-        raise SpecError("/linux/resources/cpu/period", "must be between 1000 and 1000000 microseconds")
-    memory = linux.resources.memory
-    if memory.swap is not None and memory.limit is None and memory.swap > 0:
-        raise SpecError("/linux/resources/memory/swap", "needs a memory limit: it counts memory and swap together")
-    if memory.swap is not None and memory.limit is not None and 0 < memory.swap < memory.limit:
-        raise SpecError("/linux/resources/memory/swap", "must be at least the memory limit, which it includes")
+def _id_maps(lines: tuple[IdMapping, ...], pointer: str) -> None:
+    # user_namespaces(7), "Defining user and group ID mappings".
+    if len(lines) > 340:
+        raise SpecError(pointer, "has more than the 340 lines that the kernel takes")
+    for index, line in enumerate(lines):
+        if not line.size:
+            raise SpecError(f"{pointer}/{index}/size", "must be at least 1")
+        for name, attribute in (("containerID", "container_id"), ("hostID", "host_id")):
+            first = getattr(line, attribute)
+            if first + line.size > 2**32:
+                raise SpecError(f"{pointer}/{index}/size", f"goes beyond the highest id from {name} {first} on")
+            for other in lines[:index]:
+                low = getattr(other, attribute)
+                if low < first + line.size and first < low + other.size:
+                    raise SpecError(f"{pointer}/{index}/{name}", f"overlaps with another line, from {low} on")
+
+
+def _net_devices(linux: Linux) -> None:
+    taken: dict[str, str] = {}
+    for name, device in linux.net_devices.items():
+        new = device.name or name
+        if new in taken and "%" not in new:
+            raise SpecError(f"/linux/netDevices/{escape(name)}", f"gets the same name as {taken[new]}, {new}")
+        taken[new] = name
+
+
+def _memory_policy(wanted: MemoryPolicy) -> None:
+    # set_mempolicy(2).
+    if wanted.mode in ("MPOL_DEFAULT", "MPOL_LOCAL") and wanted.nodes:
+        raise SpecError("/linux/memoryPolicy/nodes", f"must be empty for {wanted.mode}")
+    if wanted.mode not in ("MPOL_DEFAULT", "MPOL_LOCAL", "MPOL_PREFERRED") and not wanted.nodes:
+        raise SpecError("/linux/memoryPolicy/nodes", f"must name a memory node for {wanted.mode}")
+    if {"MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"} <= set(wanted.flags):
+        raise SpecError("/linux/memoryPolicy/flags", "must not have both STATIC_NODES and RELATIVE_NODES")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 COLUMNS = ("runtime", "status", "trials", "reason")
+PAIR = ["condition", "runtime"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,11 @@ class Missing:
             counted.append((str(runtime), str(status), trials, str(reason)))
         counted.sort(key=lambda row: (row[1] != "unavailable", row[0], row[3]))
         return pd.DataFrame(counted, columns=list(COLUMNS))
+
+
+def missing_pairs(observations: pd.DataFrame) -> pd.DataFrame:
+    """Columns workload, runtime and reason of each pair that has no figure at all; workload "" stands for all."""
+    good = {tuple(pair) for pair in observations.loc[observations["status"] == "ok", PAIR].to_numpy()}
+    rows = observations.loc[observations["status"] != "ok", [*PAIR, "reason"]].drop_duplicates(PAIR, keep="last")
+    lost = [row for row in rows.to_dict("records") if (row["condition"], row["runtime"]) not in good]
+    return pd.DataFrame(lost, columns=[*PAIR, "reason"]).rename(columns={"condition": "workload"})

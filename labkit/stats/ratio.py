@@ -64,15 +64,29 @@ class RatioToBaseline:
                     rows.append((condition, metric, runtime, self.baseline, len(paired), median, *self._ratio(paired)))
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
-    def _ratio(self, paired: Array) -> tuple[float, float, float]:
-        """Ratio, low and high of an array of (runtime, baseline) rows, one row a block."""
+    def drawn(self, table: pd.DataFrame) -> tuple[float, Array]:
+        """The ratio of a table's first column to its second, a row a block, and `resamples` of blocks drawn anew.
+
+        None of these with too few blocks for an interval (see `fewest`).
+        """
+        paired = table.to_numpy(dtype=np.float64)
+        return self._drawn(paired[~np.isnan(paired).any(axis=1)])
+
+    def _drawn(self, paired: Array) -> tuple[float, Array]:
         above, below = self.statistic(paired, axis=0)
         n = len(paired)
         if n < fewest(self.level):
-            return float(above / below), np.nan, np.nan
+            return float(above / below), np.empty(0)
         # A generator of its own for each series: an interval does not depend on which other runtimes are there.
         picks = np.random.default_rng(self.seed).integers(n, size=(self.resamples, n))
         resampled = self.statistic(paired[picks], axis=1)
+        return float(above / below), resampled[:, 0] / resampled[:, 1]
+
+    def _ratio(self, paired: Array) -> tuple[float, float, float]:
+        """Ratio, low and high of an array of (runtime, baseline) rows, one row a block."""
+        ratio, drawn = self._drawn(paired)
+        if not len(drawn):
+            return ratio, np.nan, np.nan
         tail = (1 - self.level) / 2
-        low, high = np.quantile(resampled[:, 0] / resampled[:, 1], [tail, 1 - tail])
-        return float(above / below), float(low), float(high)
+        low, high = np.quantile(drawn, [tail, 1 - tail])
+        return ratio, float(low), float(high)

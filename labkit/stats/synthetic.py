@@ -60,3 +60,18 @@ def row(
         "flags": "",
         "started": pd.Timestamp("2026-01-01", tz="UTC"),
     }
+
+
+def study(
+    values: dict[tuple[str, str], dict[str, float]], blocks: int = 20, seed: int = 1, noise: float = 0.03
+) -> pd.DataFrame:
+    """Log-normal values about those given for each (workload, metric) and runtime, with a common drift of 10 %."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for (workload, metric), medians in values.items():
+        for block in range(blocks):
+            common = np.exp(rng.normal(0, 0.1))
+            for position, (runtime, median) in enumerate(medians.items()):
+                value = median * common * np.exp(rng.normal(0, noise))
+                rows.append(row(runtime, workload, block, position, metric, value) | {"experiment": "study"})
+    return pd.DataFrame(rows)

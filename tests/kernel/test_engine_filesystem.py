@@ -100,11 +100,20 @@ def test_a_symlink_of_the_image_does_not_lead_a_mount_out(own_rootfs, tmp_path, 
     assert list((tmp_path / "victim").iterdir()) == []
 
 
-def test_a_relative_symlink_of_the_image_is_followed_inside(own_rootfs):
+def test_a_relative_symlink_of_the_image_is_followed_inside(own_rootfs, tmp_path):
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/seen").touch()
+    (own_rootfs / "real").mkdir()
+    (own_rootfs / "data").symlink_to("../../real")
+    assert run(own_rootfs, "ls /real", volumes=[f"{tmp_path}/given:/data"]).text == "seen\n"
+
+
+def test_procfs_is_mounted_on_no_symlink_of_the_image(own_rootfs):
     shutil.rmtree(own_rootfs / "proc")
     (own_rootfs / "real").mkdir()
-    (own_rootfs / "proc").symlink_to("../../real")
-    assert run(own_rootfs, "ls -d /real/self").text == "/real/self\n"
+    (own_rootfs / "proc").symlink_to("/real")
+    with pytest.raises(StepError, match='/proc: filesystem "proc" must be mounted on ordinary directory'):
+        run(own_rootfs, "true")
 
 
 def test_no_descriptor_of_the_engine_goes_with_the_program(rootfs, tmp_path):

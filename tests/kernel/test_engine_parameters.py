@@ -13,6 +13,7 @@ from labkit.spec.model import (
     DeviceRule,
     IdMapping,
     IoPriority,
+    MemoryPolicy,
     Namespace,
     Personality,
     Scheduler,
@@ -109,7 +110,6 @@ def test_listed_devices_have_their_numbers_owner_and_mode(rootfs):
     ]
 
 
-@pytest.mark.skipif(not os.path.isdir("/sys/fs/cgroup/devices"), reason="device rules are kept by cgroup v1 only")
 def test_a_listed_device_opens_only_where_the_device_rules_allow_it(rootfs):
     # What CAP_SYSLOG is needed for is asked after the device rules.
     spec = shell(rootfs, "true < /dev/message && echo opened", cap_add=["CAP_SYSLOG"])
@@ -170,3 +170,38 @@ def test_a_deadline_scheduler_has_its_times(rootfs):
         policy="SCHED_DEADLINE", runtime=2_000_000, deadline=20_000_000, period=20_000_000
     )
     assert run(spec).text.rpartition(")")[2].split()[41 - 3] == "6"
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/numa_maps"), reason="this kernel knows no memory nodes (CONFIG_NUMA)"
+)
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({"mode": "MPOL_BIND", "nodes": "0"}, "bind:0"),
+        ({"mode": "MPOL_BIND", "nodes": "0", "flags": ("MPOL_F_STATIC_NODES",)}, "bind=static:0"),
+        ({"mode": "MPOL_PREFERRED", "nodes": "0"}, "prefer:0"),
+        ({"mode": "MPOL_LOCAL"}, "local"),
+        ({"mode": "MPOL_DEFAULT"}, "default"),
+    ],
+)
+def test_the_memory_policy_is_as_asked(rootfs, values, shown):
+    spec = configure(str(rootfs), ["cat", "/proc/self/numa_maps"])
+    spec.linux.memory_policy = MemoryPolicy(**values)
+    lines = run(spec).text.splitlines()
+    assert lines
+    assert {line.split()[1] for line in lines} == {shown}
+
+
+def test_memory_nodes_that_the_host_has_not_are_said(rootfs):
+    spec = configure(str(rootfs), ["true"])
+    spec.linux.memory_policy = MemoryPolicy(mode="MPOL_BIND", nodes="1000")
+    with pytest.raises(StepError, match="SetMemoryPolicy: MPOL_BIND: Invalid argument"):
+        run(spec)
+
+
+def test_a_container_may_have_no_file_but_its_three(rootfs):
+    with Container(rootfs, ["sh", "-c", "ulimit -n; echo $HOME"], rlimits={"NOFILE": 3}).create() as container:
+        assert container.start().wait(timeout=60) == 0
+    done = Container(rootfs, ["sh", "-c", "ulimit -n"], rlimits={"NOFILE": 3}).run(timeout=60)
+    assert (done.exit_status, done.text) == (0, "3\n")

@@ -51,6 +51,34 @@ def test_each_of_the_five_sets_is_as_asked(rootfs):
     }
 
 
+@pytest.fixture
+def older_table(monkeypatch):
+    """labkit as it would be had it been written before the kernel's last capability."""
+    last = capabilities.last_capability()
+    monkeypatch.setattr(capabilities, "NAMES", capabilities.NAMES[:last])
+    monkeypatch.setattr(capabilities, "NUMBERS", {f"CAP_{name}": i for i, name in enumerate(capabilities.NAMES)})
+    return f"CAP_{last}"
+
+
+def test_one_that_is_newer_than_the_table_is_dropped_all_the_same(rootfs, older_table):
+    found = sets(run(rootfs, "cat /proc/self/status").text)
+    assert all(older_table not in names for names in found.values())
+
+
+def test_one_that_is_newer_than_the_table_is_given_by_number_or_with_all(rootfs, older_table):
+    for wanted in (older_table, "ALL"):
+        found = sets(run(rootfs, "cat /proc/self/status", cap_add=[wanted]).text)
+        assert older_table in found["bounding"] & found["permitted"] & found["effective"]
+
+
+def test_one_that_no_kernel_has_yet_is_left_out(rootfs):
+    spec = configure(str(rootfs), ["cat", "/proc/self/status"])
+    spec.process.capabilities = CapabilitySets(bounding=("CAP_63", "CAP_CHOWN"))
+    container = Container.from_spec(spec)
+    assert any("CAP_63" in note for note in container.plan.notes)
+    assert sets(container.run(timeout=60).text)["bounding"] == {"CAP_CHOWN"}
+
+
 def test_who_names_no_capabilities_gets_none(rootfs):
     spec = configure(str(rootfs), ["cat", "/proc/self/status"])
     spec.process.capabilities = None
@@ -96,6 +124,18 @@ def test_a_filter_need_not_allow_what_the_engine_itself_calls(rootfs):
     )
     result = Container.from_spec(spec).run(timeout=60)
     assert (result.exit_status, result.text) == (0, "hello\n")
+
+
+def test_without_no_new_privs_the_filter_holds_and_the_privilege_to_load_it_is_gone(rootfs):
+    spec = configure(str(rootfs), ["sh", "-c", "cat /proc/self/status; pwd; mkdir /tmp/x"], user="1000")
+    spec.process.no_new_privileges = False
+    rule = SeccompRule(names=("getcwd", "faccessat2", "mkdir", "mkdirat", "setresuid"), action="SCMP_ACT_ERRNO")
+    spec.linux.seccomp = Seccomp(default_action="SCMP_ACT_ALLOW", rules=(rule,))
+    result = Container.from_spec(spec).run(timeout=60)
+    assert result.exit_status == 1
+    found = status(result.text)
+    assert (found["Seccomp"], found["NoNewPrivs"], found["Uid"].split()[0]) == ("2", "0", "1000")
+    assert int(found["CapPrm"], 16) == 0
 
 
 def test_a_filter_that_kills_is_a_death_by_signal(rootfs):

@@ -26,6 +26,34 @@ for number in range(3):
     result = Container(sys.argv[2], ["sh", "-c", f"id -u; exit {number}"]).run(timeout=60)
     print(result.exit_status, result.text.strip())
 """
+LIFE = """
+import json, sys; sys.path.insert(0, sys.argv[1])
+from labkit import Container
+from labkit.errors import LabkitError
+
+def result(call):
+    try:
+        return call()
+    except LabkitError as error:
+        return [error.message, error.hint]
+
+said = {"statuses": []}
+with Container(sys.argv[2], ["sleep", "60"], id="life") as container:
+    for act in (lambda: None, container.create, container.start, container.kill, lambda: container.wait(30)):
+        said["exit status"] = act()
+        if act != container.kill:
+            said["statuses"].append(container.status)
+        if container.status == "created":
+            said["exec in created"] = result(lambda: container.exec(["true"]).exit_status)
+        if act == container.start:
+            said["exec"] = container.exec(["sh", "-c", "id -u; cat /proc/1/cmdline; exit 3"]).text
+            for name in ("stats", "pause", "resume"):
+                said[name] = result(getattr(container, name))
+            said["update"] = result(lambda: container.update(memory="64M"))
+with Container(sys.argv[2], ["sh", "-c", "echo one; echo two"]).start(log=True) as logged:
+    said["logs"] = list(logged.logs(follow=True))
+print(json.dumps(said))
+"""
 
 CLOSED = """
 import os, sys; sys.path.insert(0, sys.argv[1])
@@ -152,6 +180,35 @@ def test_containers_from_python_leave_nothing(python, home, run, rootfs):
     assert ended.stderr == ""
     assert ended.stdout == "0 0\n1 0\n2 0\n"
     assert os.listdir(f"{home}/run/labkit/containers") == []
+
+
+@pytest.fixture
+def life(python, home, run, rootfs):
+    """What a container's life from Python is for this user."""
+    ended = as_user([python, "-c", LIFE, f"{home}/python", str(rootfs)], home)
+    assert ended.stderr == ""
+    assert os.listdir(f"{home}/run/labkit/containers") == []
+    return json.loads(ended.stdout)
+
+
+def test_the_life_of_a_container_from_python(life):
+    assert life["statuses"] == ["planned", "created", "running", "stopped"]
+    assert life["exit status"] == 128 + 9
+    assert life["exec"] == "0\nsleep\x0060\x00"
+    assert life["logs"] == ["one", "two"]
+
+
+def test_from_python_what_takes_a_cgroup_or_privilege_is_said_in_one_line(life):
+    message, hint = life["exec in created"]
+    assert message.endswith("an ordinary user cannot exec in this created container")
+    assert hint.startswith("start it first")
+    if not isinstance(life["stats"], list):
+        pytest.skip("this user's cgroup is delegated, so its containers can be counted and limited")
+    assert life["stats"] == ["container life has no cgroup that counts", "labkit doctor shows the controllers"]
+    assert "no cgroup that can be frozen" in life["pause"][0]
+    assert "no cgroup that can be frozen" in life["resume"][0]
+    assert "cannot be set" in life["update"][0]
+    assert all(hint for _, hint in (life["pause"], life["resume"], life["update"]))
 
 
 @pytest.mark.parametrize(

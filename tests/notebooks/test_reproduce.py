@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.bench import store
+from labkit.bench import engine, store
 from labkit.nb import places
 
 pytestmark = pytest.mark.root
@@ -36,7 +36,7 @@ def labkit(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", PROGRAM, *arguments],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
         **options,
     )
@@ -61,13 +61,13 @@ def test_it_succeeds_and_its_last_line_is_the_path_of_the_first_page(reproduced)
 
 def test_no_warning_of_a_library_reaches_the_user(reproduced):
     _, done = reproduced
-    known = re.compile(r"(labkit|start-up|notebooks|site|image .*|busybox.*): ")
+    known = re.compile(r"(labkit|start-up|engine|isolation|ablation|notebooks|site|image .*|busybox.*): ")
     assert [line for line in done.stderr.splitlines() if not known.match(line)] == []
 
 
 def test_what_was_measured_is_stored(reproduced):
     folder, _ = reproduced
-    observations = store.Run(folder / "run").observations()
+    observations = store.Run(folder / "run").observations("startup")
     good = observations[observations["status"] == "ok"]
     assert set(NEEDED) <= set(good["runtime"])
     assert set(good["condition"]) == {"warm", "cold"}
@@ -100,6 +100,75 @@ def test_containers_in_a_row_leave_nothing(reproduced):
     assert "Nothing was left behind." in executed(folder, "10-namespaces")
 
 
+def test_the_chapter_on_the_filesystem_shows_every_mechanism(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "15-filesystem"))
+    assert "A mount made outside arrives inside with rslave and rshared" in shown
+    assert "one made inside gets out with rshared." in shown
+    assert "a whiteout" in shown
+    assert "covered, none of them" in shown
+    assert "In the image there is no greeting." in shown
+    assert "Cannot be shown" not in shown
+
+
+def test_the_chapter_that_builds_a_container_shows_its_steps_and_each_mechanism_left_out(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "17-build-a-container"))
+    for step in ("MakeStateFolder", "Clone", "PivotRoot", "LoadSeccomp", "Execute"):
+        assert f'<th scope="row">{step}</th>' in shown
+    for mechanism in ("pid namespace", "masked paths", "capabilities dropped", "system-call filter"):
+        assert f"<td>{mechanism}</td>" in shown
+    assert "Without system-call filter and capabilities dropped" in shown
+    assert "Cannot be shown" not in shown
+
+
+def test_the_chapter_on_runtimes_shows_the_parts_of_each(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "18-runtimes"))
+    assert "The same sleep takes" in shown
+    assert "clock_nanosleep" in shown
+    assert "└ sleep" in shown
+    assert "podman's storage and locks" in shown
+
+
+def test_the_chapter_on_filters_shows_each_at_work(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "12-seccomp"))
+    assert re.search(r"KILL_PROCESS +exit status 159", shown)
+    assert "; nr == kill" in shown
+    assert "mkdir: can't create directory '/made': Operation not permitted" in shown
+    assert "Where the filter looks at an argument, an instruction on the way costs" in shown
+    assert "cannot be shown" not in shown
+
+
+def test_the_chapter_on_capabilities_shows_each_alone_and_the_rules_of_execve(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "13-capabilities"))
+    counted = re.search(r"(\d+) of (\d+) attempts are refused without any capability and let through with", shown)
+    assert int(counted[1]) >= 20
+    assert "In 8 of 8 cases the sets after execve are those" in shown
+
+
+def test_each_limit_is_seen_to_bite(reproduced):
+    folder, _ = reproduced
+    shown = executed(folder, "11-cgroups")
+    assert "Cannot be shown here" not in shown
+    assert "killed: out of memory, limit 32 MiB, peak 32 MiB" in shown
+    assert "At most 64 of 64 processes were there at once" in shown
+    for sentence in ("quotas, the one of", "of the CPU, the first container got", "The kernel counted"):
+        assert sentence in shown, sentence
+    assert re.search(r"<td>memory.limit_in_bytes = 67108864</td>\s*<td>memory.max = 67108864</td>", shown)
+
+
+def test_a_watched_container_leaves_a_figure_and_no_widget(reproduced):
+    folder, _ = reproduced
+    cells = json.loads((folder / "run/notebooks/11-cgroups.ipynb").read_text())["cells"]
+    kinds = [list(output["data"]) for output in cells[-1]["outputs"]]
+    assert [kind[0] for kind in kinds] == ["image/svg+xml", "text/markdown"]
+    assert "It has ended with status 0." in executed(folder, "11-cgroups")
+    assert "widget" not in (folder / "site/chapters/11-cgroups.html").read_text()
+
+
 def test_the_start_up_chapter_has_its_tables_and_sentences(reproduced):
     folder, _ = reproduced
     shown = executed(folder, "20-startup")
@@ -130,6 +199,16 @@ def test_the_front_page_has_the_figure_the_host_and_the_data(reproduced):
         assert name in page
 
 
+def test_every_figure_has_words_for_who_cannot_see_it(reproduced):
+    folder, _ = reproduced
+    images = [
+        image for page in (folder / "site").rglob("*.html") for image in re.findall("<img[^>]*>", page.read_text())
+    ]
+    assert len(images) >= 10
+    described = re.compile(r'alt="[^"]* [^"]*"')
+    assert [image for image in images if not described.search(image)] == []
+
+
 def test_no_path_of_this_machine_is_published_in_a_parameters_cell(reproduced):
     folder, _ = reproduced
     assert str(folder) not in (folder / "site/chapters/20-startup.html").read_text()
@@ -157,3 +236,72 @@ def test_the_site_can_be_made_again_from_what_is_stored(reproduced):
     folder, _ = reproduced
     done = labkit("site", "--run", f"{folder}/run", "--output", f"{folder}/site")
     assert (done.returncode, done.stdout) == (0, f"{folder}/site/index.html\n"), done.stderr
+
+
+def test_the_engines_benchmark_is_part_of_it(reproduced):
+    folder, _ = reproduced
+    assert store.Run(folder / "run").holds(engine.EXPERIMENT)
+    page = (folder / "site/chapters/21-engine-bench.html").read_text()
+    assert "2 rounds" in page
+    assert all(target.what in page for target in engine.TARGETS)
+
+
+def test_isolation_is_part_of_it_and_says_what_could_not_be_traced(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "28-isolation"))
+    assert re.search(r"Of \d+ things that the probe tries, \d+ are open in \w+, the fewest", shown)
+    assert "<td>goes through</td>" in shown
+    observations = store.Run(folder / "run").observations("isolation")
+    if set(observations["metric"]) >= {"host_syscalls_made"}:
+        assert "In brackets the time as a ratio to host, and the number of distinct system calls" in shown
+    for name in set(observations.loc[observations["status"] == "unavailable", "runtime"]):
+        assert f"<td>{name}</td>" in shown
+
+
+def test_the_ablation_is_part_of_it_and_draws_no_conclusion_from_one_block(reproduced):
+    folder, _ = reproduced
+    shown = html.unescape(executed(folder, "29-ablation"))
+    assert "start-up: 1 blocks of 39 treatments." in shown
+    assert "1 blocks are too few for intervals: which mechanism adds it is not decided." in shown
+    assert "Where the filter looks at an argument, an instruction on the way costs" in shown
+    assert "Cannot be shown" not in shown
+
+
+def test_root_inside_is_shown_to_be_nobody_outside(reproduced):
+    folder, _ = reproduced
+    shown = executed(folder, "14-users")
+    assert "Root inside is nobody outside: no user of this host has that number." in shown
+    assert "overlaps with another line" in shown
+
+
+def test_networks_are_shown_apart_and_leave_nothing(reproduced):
+    folder, _ = reproduced
+    shown = executed(folder, "16-network")
+    assert "of 8 on two different ones none." in shown
+    assert "are what they were before." in shown
+
+
+def test_without_a_study_its_chapters_say_that_nothing_was_measured(reproduced):
+    folder, done = reproduced
+    assert "The profile tiny measures nothing of the study." in done.stderr
+    for name in ("22-syscalls", "23-cpu-memory", "24-files", "25-network", "26-applications", "27-footprint"):
+        assert "Nothing of this was measured in this run." in executed(folder, name), name
+    assert "Nothing was measured from which a choice could be made." in executed(folder, "30-synthesis")
+
+
+def test_the_lesson_on_means_shows_the_published_case(reproduced):
+    folder, _ = reproduced
+    shown = executed(folder, "31-means-and-medians")
+    assert "10 MB download, gvisor, 1.18 by medians and 0.58 by means" in shown
+
+
+def test_a_packed_run_gives_a_site_too(reproduced, tmp_path):
+    folder, _ = reproduced
+    packed = labkit("pack", f"{folder}/run/", f"{tmp_path}/packed")
+    assert (packed.returncode, packed.stdout) == (0, f"{tmp_path}/packed/observations.parquet\n"), packed.stderr
+    done = labkit("site", "--run", f"{tmp_path}/packed/", "--output", f"{tmp_path}/site")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "Time to the first instruction (warm), as a ratio to runc:"
+        in (tmp_path / "site/chapters/20-startup.html").read_text()
+    )

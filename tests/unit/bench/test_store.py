@@ -124,3 +124,46 @@ def test_sessions_are_appended(run):
     run.add_session({"seed": 1})
     run.add_session({"seed": 2})
     assert [session["seed"] for session in Run(run.folder).sessions()] == [1, 2]
+
+
+def test_a_packed_run_has_the_same_rows_facts_and_sessions(run, tmp_path):
+    run.add("startup-warm-00000-runc", [row(), row(metric="first_instruction", value=0.015)])
+    run.add("study-redis-00000-runc", [row(experiment="study", condition="redis", status="failed", value=math.nan)])
+    run.add_session({"experiment": "startup", "seed": 1})
+    packed = run.pack(tmp_path / "reference")
+    assert sorted(path.name for path in packed.parent.iterdir()) == ["observations.parquet", "run.json"]
+    other = Run(packed.parent)
+    assert other.observations().equals(run.observations())
+    assert other.observations("study").equals(run.observations("study"))
+    assert (other.facts(), other.sessions()) == (run.facts(), run.sessions())
+    assert [other.holds(name) for name in ("startup", "study", "engine")] == [True, True, False]
+
+
+def test_a_packed_run_is_replaced_and_can_be_packed_again(run, tmp_path):
+    run.add("startup-warm-00000-runc", [row()])
+    first = Run(run.pack(tmp_path / "reference").parent)
+    run.add("startup-warm-00001-runc", [row(block=1)])
+    run.pack(tmp_path / "reference")
+    assert len(first.observations()) == 2
+    assert Run(first.pack(tmp_path / "other").parent).observations().equals(run.observations())
+
+
+def test_a_packed_run_is_not_measured_into(run, tmp_path):
+    run.add("startup-warm-00000-runc", [row()])
+    with pytest.raises(LabkitError, match="is packed"):
+        Run(run.pack(tmp_path / "reference").parent).begin()
+
+
+def test_nothing_else_than_a_packed_run_is_replaced(run, tmp_path):
+    run.add("startup-warm-00000-runc", [row()])
+    (tmp_path / "thesis.txt").touch()
+    for folder in (tmp_path, run.folder, tmp_path / "thesis.txt"):
+        with pytest.raises(LabkitError, match="something else"):
+            run.pack(folder)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_run_without_observations_is_not_packed(run, tmp_path):
+    with pytest.raises(LabkitError, match="no observation"):
+        run.pack(tmp_path / "reference")
+    assert not (tmp_path / "reference").exists()

@@ -1,5 +1,6 @@
 """Layouts of real hosts, as their /proc/self/mountinfo and /proc/self/cgroup recorded them."""
 
+from labkit.cgroups import detect
 from labkit.cgroups.detect import parse
 
 V1 = """\
@@ -88,3 +89,24 @@ def test_a_host_without_cgroups():
 def test_blanks_in_a_mount_point():
     line = V2.replace("/sys/fs/cgroup ", "/my\\040cgroups ")
     assert read(line, "0::/\n").hierarchies[0].mount == "/my cgroups"
+
+
+def test_cgroups_are_named_as_their_trees_are_mounted():
+    folders = ["/sys/fs/cgroup/cpu,cpuacct/x", "/sys/fs/cgroup/memory/y"]
+    assert read(V1, V1_OWN).named(folders) == {"cpu,cpuacct": folders[0], "memory": folders[1]}
+    assert read(V2, ROOTLESS).named(["/sys/fs/cgroup/z"]) == {"": "/sys/fs/cgroup/z"}
+
+
+def test_what_has_changed_on_the_host_since_is_noticed(monkeypatch):
+    files = {"/proc/self/mountinfo": V1, "/proc/self/cgroup": V1_OWN, "/sys/fs/cgroup/unified/cgroup.controllers": "io"}
+    monkeypatch.setattr(detect, "read_file", files.__getitem__)
+    first = detect.detect()
+    assert detect.detect() is first
+    files["/proc/self/mountinfo"] += UNIFIED
+    files["/proc/self/cgroup"] += "0::/\n"
+    assert (first.mode, detect.detect().mode) == ("v1", "hybrid")
+    assert detect.detect().v2().controllers == ("io",)
+    files["/sys/fs/cgroup/unified/cgroup.controllers"] = "io memory"
+    assert detect.detect().v2().controllers == ("io", "memory")
+    files["/proc/self/cgroup"] = files["/proc/self/cgroup"].replace("memory:/user.slice", "memory:/other")
+    assert detect.detect().of("memory").path == "/sys/fs/cgroup/memory/other"

@@ -75,3 +75,14 @@ def test_descriptors_that_find_no_room_are_an_error_and_none_is_left_open(ends):
         for number in fillers:
             os.close(number)
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_last_words_arrive_of_one_that_did_not_read_what_it_was_told():
+    ours, theirs = sync.pair()
+    sync.send(ours, ("go",))
+    sync.send(theirs, ("error", "why"))
+    theirs.close()
+    assert sync.receive(ours)[0] == ("error", "why")
+    with pytest.raises(sync.Dead):
+        sync.receive(ours)
+    ours.close()

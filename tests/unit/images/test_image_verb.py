@@ -20,6 +20,8 @@ def cache(tmp_path, monkeypatch):
         ["rm"],
         ["build", "alpine"],
         ["rm", "-f"],
+        ["export", "busybox"],
+        ["build", "docker://"],
     ],
 )
 def test_a_malformed_command_is_one_line_and_a_hint_with_status_2(arguments, capsys):
@@ -38,9 +40,9 @@ def test_an_image_that_is_not_built_is_said_to_be_missing(verb, capsys):
 def test_help_names_every_verb(capsys):
     assert main(["image", "--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"labkit image {verb}" in out for verb in ("ls", "build", "path", "rm"))
+    assert all(f"labkit image {verb}" in out for verb in ("ls", "build", "path", "export", "rm"))
 
 
 def test_an_empty_cache_is_a_table_with_its_head_alone(capsys):
     assert main(["image", "ls"]) == 0
-    assert capsys.readouterr().out.split() == ["REFERENCE", "SIZE", "CREATED", "DIGEST"]
+    assert capsys.readouterr().out.split() == ["REFERENCE", "SIZE", "CREATED", "DIGEST", "MANIFEST"]

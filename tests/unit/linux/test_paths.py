@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 
@@ -40,12 +41,31 @@ def test_missing_folders_are_made_on_the_way(root, tmp_path):
     assert stat.S_ISREG((tmp_path / "root/a/file").stat().st_mode)
 
 
-def test_nothing_is_made_through_a_dangling_symlink(root, tmp_path):
+@pytest.mark.parametrize("target", ["/a/made", "a/made", "../../../../a/made", "../other/../a/made", "../second"])
+def test_what_a_dangling_symlink_points_to_is_made_below_the_root(root, tmp_path, target):
+    (tmp_path / "root/deep/er").mkdir(parents=True)
+    (tmp_path / "root/deep/second").symlink_to("../a/made")
+    (tmp_path / "root/deep/er/link").symlink_to(target)
+    os.close(paths.open_or_make(root, "/deep/er/link", folder=False))
+    made = [place for place in (tmp_path / "root").rglob("made") if place.is_file() and not place.is_symlink()]
+    assert len(made) == 1
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_an_absolute_dangling_symlink_makes_nothing_outside(root, tmp_path, folder):
     (tmp_path / "root/link").symlink_to(tmp_path / "made")
-    with pytest.raises(FileExistsError) as caught:
-        paths.open_or_make(root, "/link", folder=False)
-    assert caught.value.filename == "/link"
+    os.close(paths.open_or_make(root, "/link", folder))
     assert not (tmp_path / "made").exists()
+    assert (tmp_path / "root" / str(tmp_path / "made").lstrip("/")).exists()
+
+
+def test_symlinks_that_lead_in_a_circle_are_an_error(root, tmp_path):
+    (tmp_path / "root/one").symlink_to("two/missing")
+    (tmp_path / "root/two").symlink_to("one/missing")
+    with pytest.raises(OSError, match="Too many levels") as caught:
+        paths.open_or_make(root, "/one", folder=True)
+    assert caught.value.errno == errno.ELOOP
 
 
 @pytest.mark.parametrize(("folder", "error"), [(True, NotADirectoryError), (False, IsADirectoryError)])

@@ -1,17 +1,21 @@
 import ast
 import ctypes
+import errno
+import os
 from pathlib import Path
+from struct import calcsize, pack
 
 import pytest
 
 import labkit
 from labkit.linux import libc
-from labkit.linux.mount import MountAttr
-from labkit.linux.namespaces import CloneArgs
-from labkit.linux.paths import OpenHow
-from labkit.linux.process import _InterfaceRequest, _Rlimit
-from labkit.linux.scheduling import SchedAttr
-from labkit.linux.seccomp import _Program
+from labkit.linux.mount import MOUNT_ATTR
+from labkit.linux.namespaces import CLONE_ARGS
+from labkit.linux.paths import OPEN_HOW
+from labkit.linux.process import _INTERFACE_REQUEST, _RLIMIT
+from labkit.linux.scheduling import SCHED_ATTR
+from labkit.linux.seccomp import SOCK_FPROG
+from labkit.linux.timer import ITIMERSPEC
 
 # include/seccomp.h: the tokens are the kernel's AUDIT_ARCH_* values.
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -51,23 +55,32 @@ def test_both_tables_have_the_same_calls():
 @pytest.mark.parametrize(
     ("structure", "size"),
     [
-        (CloneArgs, 88),
-        (MountAttr, 32),
-        (OpenHow, 24),
-        (_Program, 16),
-        (_Rlimit, 16),
-        (_InterfaceRequest, 40),
-        (SchedAttr, 48),
+        (CLONE_ARGS, 88),
+        (MOUNT_ATTR, 32),
+        (OPEN_HOW, 24),
+        (SOCK_FPROG, 16),
+        (_RLIMIT, 16),
+        (_INTERFACE_REQUEST, 40),
+        (SCHED_ATTR, 48),
+        (ITIMERSPEC, 32),
     ],
 )
 def test_structures_have_the_kernels_size(structure, size):
-    assert ctypes.sizeof(structure) == size
+    assert calcsize(structure) == size
 
 
 def test_an_error_carries_the_path():
     with pytest.raises(FileNotFoundError) as caught:
-        libc.syscall("openat2", -100, b"/no/such", OpenHow(), ctypes.sizeof(OpenHow()), path="/no/such")
+        libc.syscall("openat2", -100, b"/no/such", bytes(24), 24, path="/no/such")
     assert caught.value.filename == "/no/such"
+
+
+def test_a_call_that_is_attempted_gives_its_result_or_the_negative_errno():
+    assert libc.attempt("setns", -1, 0) == -errno.EBADF
+    assert libc.attempt("no_such_call") == -errno.ENOSYS
+    descriptor = libc.attempt("openat2", -100, b"/", pack(OPEN_HOW, os.O_PATH, 0, 0), calcsize(OPEN_HOW))
+    assert os.readlink(f"/proc/self/fd/{descriptor}") == "/"
+    os.close(descriptor)
 
 
 def test_an_error_without_path_names_the_call():

@@ -84,9 +84,31 @@ def test_the_kernel_leaves_neither_its_folder_nor_its_environment():
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("name", ["00-lab-check", "10-namespaces", "20-startup"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "00-lab-check",
+        "10-namespaces",
+        "11-cgroups",
+        "12-seccomp",
+        "13-capabilities",
+        "15-filesystem",
+        "17-build-a-container",
+        "18-runtimes",
+        "20-startup",
+    ],
+)
 def test_each_committed_notebook_has_one_parameters_cell(name):
     from labkit.nb import places
 
     cells = json.loads((places.repository() / f"notebooks/{name}.ipynb").read_text())["cells"]
     assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1
+
+
+def test_several_at_once_are_all_executed_and_their_failures_come_in_order(tmp_path):
+    sources = [
+        notebook(tmp_path / f"{n}.ipynb", f"print('done {n}')", "1 / 0" if n in (1, 3) else "2") for n in range(4)
+    ]
+    failures = batch.execute(sources, tmp_path / "out", {}, at_once=3)
+    assert [failure.message.partition(",")[0] for failure in failures] == ["1.ipynb", "3.ipynb"]
+    assert [f"done {n}" in texts(tmp_path / f"out/{n}.ipynb") for n in range(4)] == [True] * 4

@@ -5,7 +5,7 @@ import pytest
 from labkit import __version__
 from labkit.bench import facts, store
 from labkit.errors import LabkitError
-from labkit.nb import choose, places
+from labkit.nb import choose, engine, places
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,29 @@ def test_the_latest_is_the_one_begun_last(runs):
     assert choose.latest() == runs / "a"
 
 
+def test_a_run_of_the_benchmark_alone_is_not_what_a_site_is_made_of(runs):
+    make(runs / "quick", started="2026-01-01")
+    make(runs / "bench", started="2026-02-01")
+    (runs / "bench/trials").mkdir()
+    (runs / "bench/trials/engine-warm-00000-run.crun.parquet").touch()
+    assert choose.latest() == runs / "quick"
+    assert engine.find(runs / "quick") == engine.find(runs / "bench") == runs / "bench"
+
+
+def test_the_benchmark_in_a_run_itself_is_preferred(runs):
+    for name, started in (("mine", "2026-01-01"), ("bench", "2026-02-01")):
+        make(runs / name, started=started)
+        (runs / name / "trials").mkdir()
+        (runs / name / "trials/engine-warm-00000-run.crun.parquet").touch()
+    assert engine.find(runs / "mine") == runs / "mine"
+
+
+def test_a_benchmark_that_is_not_continued_gets_a_folder_of_its_own(runs):
+    assert engine.new_folder() == runs / "bench"
+    make(runs / "bench")
+    assert engine.new_folder() == runs / "bench-2"
+
+
 def test_without_any_run_there_is_no_latest():
     assert choose.latest() is None
 
@@ -75,3 +98,23 @@ def test_a_name_that_is_none_or_climbs_is_refused(name):
 
 def test_a_path_may_be_anywhere(tmp_path):
     assert places.run_folder(f"{tmp_path}/x") == tmp_path / "x"
+
+
+def test_the_reference_run_is_shown_where_nothing_was_measured(runs, monkeypatch):
+    monkeypatch.setattr(places, "reference", lambda: runs / "reference-of-the-repository")
+    assert choose.shown() is None
+    make(runs / "reference-of-the-repository")
+    (runs / "reference-of-the-repository" / store.PACKED).touch()
+    monkeypatch.setattr(places, "runs", lambda: runs / "none")
+    assert choose.shown() == runs / "reference-of-the-repository"
+    monkeypatch.setattr(places, "runs", lambda: runs / "own")
+    (runs / "own").mkdir()
+    make(runs / "own" / "quick")
+    assert choose.shown() == runs / "own" / "quick"
+
+
+def test_a_packed_run_is_not_gone_on_with(runs):
+    make(runs / "mine")
+    (runs / "mine" / store.PACKED).touch()
+    with pytest.raises(LabkitError, match="is packed"):
+        choose.choose("quick", "mine", fresh=False)

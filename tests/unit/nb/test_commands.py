@@ -7,7 +7,7 @@ from labkit.bench import facts, store
 from labkit.cli import reproduce, site
 from labkit.errors import LabkitError, UsageError
 from labkit.nb import places
-from labkit.nb.site import check_replaceable, with_values
+from labkit.nb.site import check_replaceable, described, with_values
 
 
 @pytest.mark.parametrize("command", [reproduce, site])
@@ -65,6 +65,7 @@ def test_a_run_that_is_not_there_is_said(tmp_path):
 
 def test_nothing_measured_yet_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "runs", lambda: tmp_path)
+    monkeypatch.setattr(places, "reference", lambda: tmp_path / "none")
     with pytest.raises(LabkitError, match="nothing was measured yet"):
         site.main([])
 
@@ -73,3 +74,12 @@ def test_a_parameters_cell_shows_the_values_that_were_used_and_keeps_its_comment
     source = 'run_name = "quick"  # a run\nrepeats = 20\nmeasure = True  # or not'
     values = {"run_name": "/somewhere/mine/", "repeats": 3, "measure": False}
     assert with_values(source, values) == 'run_name = "mine"  # a run\nrepeats = 3\nmeasure = False  # or not'
+
+
+def test_a_figure_is_described_by_the_words_beside_it():
+    figure = {"output_type": "display_data", "data": {"image/svg+xml": ["<svg/>"]}}
+    words = {"output_type": "display_data", "data": {"text/markdown": ["It grows.\n", "It ends."]}}
+    assert described({"outputs": [figure, words]}) == "It grows. It ends."
+    assert described({"outputs": [words]}) == ""
+    assert described({"outputs": [figure]}) == ""
+    assert described({}) == ""

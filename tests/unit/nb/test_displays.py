@@ -1,5 +1,7 @@
 import pandas as pd
+import pytest
 
+from labkit.errors import LabkitError
 from labkit.nb import displays, startup
 from labkit.stats import AAControl, ColdOverWarm, Missing, Stability
 from labkit.stats.synthetic import row, synthetic
@@ -68,3 +70,17 @@ def test_cold_is_compared_with_warm():
     said = startup.cold_in_words(ColdOverWarm()(observations), "whole_life")
     assert "costs runc (4 times its warm start, 80 ms) most and crun (2 times" in said
     assert "4 " in text(displays.cold_table(ColdOverWarm()(observations), "whole_life"))
+
+
+def test_what_cannot_be_shown_is_one_line_and_no_error(monkeypatch):
+    shown = []
+    monkeypatch.setattr(displays, "display", shown.append)
+    with displays.or_say_why():
+        raise LabkitError("no <cgroup> is delegated", "run as root")
+    (said,) = shown
+    assert said.data == "Cannot be shown here: no &lt;cgroup&gt; is delegated (run as root)"
+
+
+def test_other_faults_are_not_hidden():
+    with pytest.raises(ZeroDivisionError), displays.or_say_why():
+        _ = 1 // 0

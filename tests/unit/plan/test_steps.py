@@ -7,7 +7,7 @@ from labkit.errors import LabkitError, StepError
 from labkit.linux import kernel
 from labkit.linux.mount import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
 from labkit.linux.namespaces import CLONE_NEWUTS
-from labkit.plan import copyup, devices, join, mounts, parent, process, propagation, scheduling
+from labkit.plan import copyup, devices, execute, join, mounts, parent, process, propagation, scheduling
 from labkit.plan.plan import Plan
 from labkit.plan.step import STEPS, Scene, decode
 from labkit.plan.sysctl import WriteSysctl
@@ -65,20 +65,30 @@ def test_every_step_says_what_it_calls_and_why(name):
 
 def test_a_filesystem_is_configured_then_its_place_resolved_then_attached(scene):
     mounts.MountFilesystem(8, "/proc", "proc", ("hidepid=2",), "proc").apply(scene)
-    assert scene.kernel.names == ["fsmount", "open_or_make", "move_mount"]
-    assert scene.kernel.calls[0] == ("fsmount", "proc", ("hidepid=2",), 8, "proc")
-    assert scene.kernel.calls[1][1:] == (scene.root, "/proc", True)
+    assert scene.kernel.names == ["openat2", "fsmount", "open_or_make", "move_mount"]
+    assert scene.kernel.calls[1] == ("fsmount", "proc", ("hidepid=2",), 8, "proc")
+    assert scene.kernel.calls[2][1:] == (scene.root, "/proc", True)
 
 
 def test_a_bind_mount_has_its_attributes_before_it_can_be_seen(scene, tmp_path):
-    mounts.BindMount(1, True, "/x", True, 0, str(tmp_path)).apply(scene)
-    assert scene.kernel.names == ["open_tree", "mount_setattr", "open_or_make", "move_mount"]
+    mounts.BindMount(1, 8, 0, "/x", -1, True, 0, str(tmp_path)).apply(scene)
+    assert scene.kernel.names == ["open_tree", "mount_setattr", "mount_setattr", "open_or_make", "move_mount"]
+    assert [call[2:5] for call in scene.kernel.calls[1:3]] == [(1, 0, False), (8, 0, True)]
 
 
 def test_a_file_is_masked_by_the_containers_null_device_only(scene):
     mounts.MaskPath("/proc/kcore").apply(scene)
-    assert scene.kernel.names == ["openat2", "openat2", "open_tree", "move_mount"]
+    assert scene.kernel.names == ["openat2", "openat2", "open_tree", "mount_setattr", "move_mount"]
     assert scene.kernel.calls[1][2] == "/dev/null"
+
+
+def test_further_files_are_masked_by_copies_of_the_first_mask(scene):
+    mounts.MaskPath("/proc/kcore").apply(scene)
+    del scene.kernel.calls[:]
+    mounts.MaskPath("/proc/keys").apply(scene)
+    assert scene.kernel.names == ["openat2", "open_tree", "move_mount"]
+    assert scene.kernel.calls[1] == ("open_tree", scene.masks[False], False)
+    assert not os.get_inheritable(scene.masks[False])
 
 
 def test_a_null_device_that_is_another_file_masks_nothing(scene, tmp_path):
@@ -116,13 +126,15 @@ def test_no_step_on_the_file_tree_leaves_a_descriptor_open(scene, tmp_path):
     before = set(os.listdir("/proc/self/fd"))
     for step in (
         mounts.MountFilesystem(0, "/proc", "proc", (), "proc"),
-        mounts.BindMount(1, False, "/x", False, 0, str(tmp_path)),
+        mounts.BindMount(1, 0, 0, "/x", -1, False, 0, str(tmp_path)),
         mounts.MaskPath("/proc/kcore"),
         mounts.ReadonlyPath("/proc/sys"),
         mounts.RemountReadonly("/"),
         propagation.SetPropagation("/x", "rslave"),
     ):
         step.apply(scene)
+    # Which closes with execve.
+    os.close(scene.masks.pop(False))
     assert set(os.listdir("/proc/self/fd")) == before
 
 
@@ -268,7 +280,7 @@ def test_setgroups_is_denied_before_the_gid_map_where_it_must_be(scene, deny, fi
 
 def test_a_missing_command_is_127_and_looked_for_along_the_path(scene):
     with pytest.raises(StepError, match="nothing-so-named: command not found") as caught:
-        process.Execute(("nothing-so-named",), ("PATH=/nowhere:/bin",)).apply(scene)
+        execute.Execute(("nothing-so-named",), ("PATH=/nowhere:/bin",)).apply(scene)
     assert caught.value.exit_status == 127
 
 
@@ -285,7 +297,7 @@ def test_a_command_that_cannot_be_executed_is_126(scene, tmp_path, make, word):
     place = tmp_path / "command"
     make(place)
     with pytest.raises(StepError, match=word) as caught:
-        process.Execute((str(place),), ()).apply(scene)
+        execute.Execute((str(place),), ()).apply(scene)
     assert caught.value.exit_status == 126
     assert caught.value.hint
 
@@ -295,14 +307,14 @@ def test_a_missing_interpreter_is_named_as_such(scene, tmp_path):
     place.write_text("#!/no/such/interpreter\n")
     place.chmod(0o755)
     with pytest.raises(StepError) as caught:
-        process.Execute((str(place),), ()).apply(scene)
+        execute.Execute((str(place),), ()).apply(scene)
     assert caught.value.exit_status == 127
     assert "interpreter" in caught.value.hint
 
 
 def test_arguments_that_are_too_large_are_named_as_such(scene):
     with pytest.raises(StepError) as caught:
-        process.Execute(("/bin/true", "x" * 200_000), ()).apply(scene)
+        execute.Execute(("/bin/true", "x" * 200_000), ()).apply(scene)
     assert "too large" in caught.value.hint
 
 
@@ -310,9 +322,9 @@ def plan():
     return Plan(
         "abc",
         ("mount", "pid"),
-        (parent.MakeStateFolder("version 1\n", "/run/x/abc"), parent.MakeCgroup("/cg/x")),
+        (parent.MakeStateFolder(b"{}", "{}\n", False, "/run/x/abc"), parent.MakeCgroup("/cg/x")),
         (),
-        (propagation.PrivateMounts(), mounts.UseRoot("/image"), process.Execute(("sh", "-c", "true"), ())),
+        (mounts.PrivateMounts(), mounts.UseRoot("/image"), execute.Execute(("sh", "-c", "true"), ())),
         ("a note",),
     )
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from labkit.plots import distribution, published, ratio, style
+from labkit.plots import distribution, published, ratio, reach, strips, style
 from labkit.stats import RatioToBaseline
 from labkit.stats.synthetic import synthetic
 
@@ -72,3 +72,21 @@ def test_numbers_have_three_digits_and_no_exponent(value, text):
 @pytest.mark.parametrize(("names", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
 def test_lists_read_as_words(names, text):
     assert style.list_in_words(names) == text
+
+
+def test_kinds_are_compared_with_the_first_by_their_medians():
+    frame = pd.DataFrame({"kind": ["none", "none", "none", "bridge", "bridge"], "value": [1.0, 2.0, 9.0, 7.0, 9.0]})
+    assert strips.in_words(frame, "ms") == "The median is 2 ms with none; 4 times that with bridge."
+
+
+def test_pairs_on_one_network_are_told_from_those_on_two():
+    rows = [
+        (one, other, networks[one], networks[other], networks[one] == networks[other] or one == "b")
+        for networks in [{"a": "x", "b": "x", "c": "y"}]
+        for one in networks
+        for other in networks
+    ]
+    frame = pd.DataFrame(rows, columns=["source", "target", "source_network", "target_network", "reached"])
+    assert reach.in_words(frame) == ("Of 2 pairs on one network 2 reach each other, of 4 on two different ones 1.")
+    without = frame.assign(reached=frame["source_network"] == frame["target_network"])
+    assert reach.in_words(without).endswith("of 4 on two different ones none.")

@@ -1,0 +1,196 @@
+"""The process that measures the ablation: `python -m labkit.bench.ablation_worker FOLDER ORDER`; see worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import pandas as pd
+
+from labkit.bench import account
+from labkit.bench.ablation import EXPERIMENT, FULL, START, labels, treatment
+from labkit.bench.design import Trial, blocks
+from labkit.bench.row import row
+from labkit.bench.store import Run
+from labkit.bench.study_trial import Place
+from labkit.bench.study_trial import trial as run_workload
+from labkit.bench.treatment import Treatment
+from labkit.bench.worker import main, new_id, same_versions, session, tell
+from labkit.errors import LabkitError
+from labkit.images import image, payload
+from labkit.linux.mount import MNT_DETACH, MS_PRIVATE, MS_REC, mount, umount2
+from labkit.linux.namespaces import CLONE_NEWNS, unshare
+from labkit.runtimes import Probe, bundle
+from labkit.workloads import all as every
+from labkit.workloads import startup
+from labkit.workloads.measurement import Measurement
+
+_WARM_UPS = 2
+
+
+def measure(
+    run: Run,
+    blocks: int,
+    workload_blocks: int,
+    workloads: list[str],
+    mechanisms: list[str],
+    scale: float,
+    budget: float,
+    seed: int,
+) -> None:
+    """Run the blocks of the start-up that are missing, then those of the workloads."""
+    begun = time.monotonic()
+    if os.geteuid() != 0:
+        raise LabkitError(
+            "the ablation asks for root: most mechanisms are root's to leave out", "sudo labkit reproduce"
+        )
+    run.begin()
+    unshare(CLONE_NEWNS)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+    account.remove_forgotten()
+    tell(0, 0, "trying labkit out")
+    runtime = treatment(FULL).runtime
+    probe = runtime.probe()
+    if not probe.available:
+        raise LabkitError(f"labkit's own engine does not work here: {probe.reason}", "labkit doctor")
+    observations = run.observations(EXPERIMENT)
+    same_versions(observations, dict.fromkeys(labels(), (runtime, probe)))
+    started = _lacking(observations, START, labels(), blocks, seed)
+    with session(run, EXPERIMENT, seed, len(started)) as scratch:
+        os.chmod(scratch, 0o755)
+        if started:
+            _measure_start(run, started, probe, scratch)
+        end = begun + budget if budget else 0.0
+        _measure_workloads(run, workloads, labels(mechanisms), workload_blocks, scale, end, seed, probe, scratch)
+    tell(1, 1, "all is measured")
+
+
+def _lacking(observations: pd.DataFrame, condition: str, names: Sequence[str], wanted: int, seed: int) -> list[Trial]:
+    """New blocks, as many as complete ones are lacking; one that was cut short stays as it is."""
+    rows = observations[observations["condition"] == condition]
+    there = rows.groupby("block")["runtime"].agg(set)
+    complete = sum(set(names) <= found for found in there)
+    first = int(rows["block"].max()) + 1 if len(rows) else 0
+    return blocks(EXPERIMENT, condition, names, range(first, first + max(0, wanted - complete)), seed)
+
+
+@contextmanager
+def overlaid(rootfs: str, folder: str) -> Iterator[str]:
+    """An overlay of `rootfs`, mounted in this process's own mount namespace below `folder`; yields its root.
+
+    What is written to it goes to memory. Raises LabkitError where the kernel has no overlayfs.
+    """
+    place = tempfile.mkdtemp(prefix="overlay-", dir=folder)
+    os.chmod(place, 0o755)
+    try:
+        # A tmpfs, since an overlay's upper layer may not lie on an overlay, which the scratch folder may be on.
+        mount("tmpfs", place, "tmpfs", 0, "mode=755")
+        try:
+            for name in ("upper", "work", "merged"):
+                os.mkdir(f"{place}/{name}")
+            data = f"lowerdir={_escaped(rootfs)},upperdir={place}/upper,workdir={place}/work"
+            mount("overlay", f"{place}/merged", "overlay", 0, data)
+            yield f"{place}/merged"
+        finally:
+            # With it goes what is mounted on it.
+            umount2(place, MNT_DETACH)
+    except OSError as error:
+        raise LabkitError(f"no overlay can be mounted: {error.strerror}", "does this kernel have overlayfs?") from error
+    finally:
+        os.rmdir(place)
+
+
+def _escaped(path: str) -> str:
+    # Documentation/filesystems/overlayfs.rst: a colon parts layers, a comma parts options.
+    for letter in ("\\", ":", ","):
+        path = path.replace(letter, f"\\{letter}")
+    return path
+
+
+def _measure_start(run: Run, trials: list[Trial], probe: Probe, scratch: str) -> None:
+    with ExitStack() as stack:
+        rootfs = f"{scratch}/rootfs"
+        payload.make(rootfs)
+        overlay = stack.enter_context(overlaid(rootfs, scratch))
+        names = list(dict.fromkeys(trial.runtime for trial in trials))
+        treatments = {name: treatment(name, overlay) for name in names}
+        places = {}
+        for number, (name, one) in enumerate(treatments.items()):
+            spec = bundle.spec(rootfs, (payload.PATH,))
+            one.alter(spec)
+            places[name] = bundle.write(f"{scratch}/bundle-{number}", spec)
+        # The first of each also compiles what is then kept: a filter.
+        for name, one in treatments.items():
+            tell(0, 0, f"warming up: {name}")
+            for _ in range(_WARM_UPS):
+                with tempfile.TemporaryFile() as log:
+                    try:
+                        startup.trial(one.runtime, places[name], new_id(), log.fileno())
+                    except LabkitError:
+                        break  # Its trials will fail too, and be recorded.
+        for done, trial in enumerate(trials):
+            tell(done, len(trials), f"{START}, {trial.runtime}")
+            one = treatments[trial.runtime]
+            place = places[trial.runtime]
+            _record(run, trial, one, probe, partial(startup.trial, one.runtime, place, new_id()))
+
+
+def _measure_workloads(
+    run: Run,
+    workloads: list[str],
+    names: Sequence[str],
+    wanted: int,
+    scale: float,
+    end: float,
+    seed: int,
+    probe: Probe,
+    scratch: str,
+) -> None:
+    """Rounds of one block of each workload, so that a run that is cut short has measured all about equally often."""
+    chosen = every.chosen(tuple(workloads)) if workloads and wanted else ()
+    observations = run.observations(EXPERIMENT)
+    lacking = {one.name: _lacking(observations, one.name, names, wanted, seed) for one in chosen}
+    todo = [trial for trials in lacking.values() for trial in trials]
+    if not todo:
+        return
+    tell(0, 0, "building the image of the workloads")
+    rootfs = os.fspath(image(every.image()))
+    cpus = sorted(os.sched_getaffinity(0))
+    # As in the study: the load, and this process, have the last CPU to themselves where there is more than one.
+    split = (frozenset(cpus[:-1]), frozenset(cpus[-1:])) if len(cpus) > 1 else (frozenset(cpus),) * 2
+    os.sched_setaffinity(0, split[1])
+    place = Place(rootfs, scratch, scale, *split)
+    by_name = {one.name: one for one in chosen}
+    todo.sort(key=lambda trial: (trial.block, trial.condition, trial.position))
+    with overlaid(rootfs, scratch) as overlay:
+        treatments = {name: treatment(name, overlay) for name in names}
+        for done, trial in enumerate(todo):
+            if end and trial.position == 0 and time.monotonic() > end:
+                tell(1, 1, "the time is over; what is missing is measured next time")
+                return
+            tell(done, len(todo), f"{trial.condition}, {trial.runtime}")
+            one, workload = treatments[trial.runtime], by_name[trial.condition]
+            _record(run, trial, one, probe, partial(run_workload, one, workload, place, new_id()))
+
+
+def _record(run: Run, trial: Trial, one: Treatment, probe: Probe, act: Callable[[int], Sequence[Measurement]]) -> None:
+    """Run one trial, which is told where to write its log, and record it, as failed with the reason when it fails."""
+    measured: Sequence[Measurement] = [Measurement("whole_life", "s", float("nan"))]
+    status, reason, said = "ok", "", ""
+    with tempfile.TemporaryFile() as log:
+        try:
+            measured = act(log.fileno())
+        except LabkitError as error:
+            status, reason = "failed", error.message
+            said = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace") or reason
+    rows = [row(trial, one.label, trial.condition, one.runtime.parameters, probe, m, status, reason) for m in measured]
+    run.add(trial.key, rows, said)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], measure))

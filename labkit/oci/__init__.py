@@ -1,0 +1,1 @@
+"""`labkit-oci`: an OCI runtime with runc's command line, one module a verb."""

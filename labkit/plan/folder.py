@@ -1,0 +1,41 @@
+"""A container's state folder: its files, a line more in its state, and its removal (see engine.state)."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What the name of a state folder begins with while it is filled; it ends in the pid of who fills it.
+UNFINISHED = "~"
+# Where a container that was created waits to be started.
+FIFO = "exec.fifo"
+# What it says when its program cannot be run after all.
+FAILURE = "start.failure"
+
+
+def add_to_state(folder: str, line: str) -> None:
+    """Append one line, a JSON object, to the state file: what it says replaces what earlier lines said."""
+    descriptor = os.open(f"{folder}/state", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+def remove_state(folder: str, others: tuple[str, ...] = ("config.json", FIFO, FAILURE)) -> None:
+    """Remove a state folder with its file and the `others` that it may have; nothing to do for what is gone."""
+    for name in others:
+        _remove(os.unlink, f"{folder}/{name}")
+    # The last: while it is there, whoever is killed here leaves what can be found again.
+    _remove(os.unlink, f"{folder}/state")
+    _remove(os.rmdir, folder)
+
+
+def _remove(remove: Callable[[str], None], path: str) -> None:
+    try:
+        remove(path)
+    except FileNotFoundError:
+        pass

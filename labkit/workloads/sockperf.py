@@ -1,0 +1,54 @@
+"""Network: how long a small request takes to be answered over one TCP connection.
+
+gVisor refuses it: sockperf names an address on its connected socket, which no call has filled in (Linux ignores it).
+"""
+
+from __future__ import annotations
+
+from labkit.workloads.measurement import Measurement
+from labkit.workloads.workload import Workload, number
+
+PORT = 11111
+_PERCENTILES = (
+    ("latency_p50", "50.000"),
+    ("latency_p75", "75.000"),
+    ("latency_p90", "90.000"),
+    ("latency_p99", "99.000"),
+)
+
+
+def args(scale: float) -> tuple[str, ...]:
+    """sockperf(3) as a server."""
+    return ("sockperf", "server", "--tcp", "-p", str(PORT))
+
+
+def load(address: str, scale: float) -> tuple[str, ...]:
+    """sockperf(3): one message under way; it counts in whole seconds."""
+    seconds = str(max(1, round(scale)))
+    return ("sockperf", "ping-pong", "--tcp", "-i", address, "-p", str(PORT), "-t", seconds, "--full-rtt")
+
+
+def parse(text: str) -> list[Measurement]:
+    """Percentiles of the round trip, and how many there were."""
+    found = [
+        Measurement(name, "s", number(rf"percentile {rank} = +([\d.]+)$", text, f"its percentile {rank}") / 1e6)
+        for name, rank in _PERCENTILES
+    ]
+    mean = number(r"Summary: Round trip is ([\d.]+) usec", text, "its mean")
+    # Those of the warm-up, too, were answered.
+    answered = number(r"\[Total Run\].* ReceivedMessages=(\d+)", text, "its number of messages")
+    return [*found, Measurement("latency_mean", "s", mean / 1e6), Measurement("operations", "1", answered)]
+
+
+WORKLOAD = Workload(
+    "sockperf",
+    "network",
+    "round trip of 14 bytes over one TCP connection",
+    ("sockperf",),
+    args,
+    parse,
+    "latency_p50",
+    higher=False,
+    port=PORT,
+    load=load,
+)
