@@ -98,6 +98,8 @@ def run(
                     relay.wait(descriptor)
                 else:
                     readable(descriptor)
+                # Within: a signal that came just before is told of in this call.
+                _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
             except _Interrupted:
                 _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
                 # The program may run already, with the news of it not yet read: then it is for the program to handle.
@@ -106,9 +108,8 @@ def run(
                 if not process:
                     return 128 + early[0]
                 forward(early.pop(), None)
-                continue
-            _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
-            descriptor = next(steps)
+            else:
+                descriptor = next(steps)
     except StopIteration as end:
         return 128 + killed_by[0] if killed_by else int(end.value)
     finally:

@@ -11,6 +11,7 @@ from labkit.images import image
 from labkit.runtimes import bundle
 from labkit.runtimes.microvm import Microvm
 from labkit.spec.model import Cpu, Memory, Mount
+from labkit.vm import kernel, probe
 
 pytestmark = pytest.mark.root
 
@@ -26,6 +27,8 @@ ls /sys/class/net; cat; echo written >/data/out; { echo written >/here; } 2>&1; 
 def _qemu():
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("no QEMU: sudo apt-get install --no-install-recommends qemu-system-x86")
+    # Whether KVM boots a guest is tried once in each boot of the host, which is said on stderr.
+    probe.accelerator(kernel.find())
 
 
 @pytest.fixture(scope="module")
