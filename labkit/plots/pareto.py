@@ -1,5 +1,8 @@
 """Performance against isolation: what a runtime costs a workload, and how much of the host's kernel it then uses."""
 
+from math import ceil
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +12,8 @@ from labkit.errors import LabkitError
 from labkit.plots import style
 
 HOST = "host"
+# As many panels in a row as a page shows legibly.
+COLUMNS = 4
 WORDS = {
     "host_syscalls": "distinct system calls of the host",
     "host_functions": "distinct functions of the host's kernel",
@@ -27,12 +32,17 @@ def pareto(points: pd.DataFrame, metric: str) -> Figure:
             "measure the study and the isolation of a workload: labkit reproduce, as root",
         )
     workloads = list(dict.fromkeys(points["workload"]))
+    top = 1.15 * float(np.nanmax(points[["reach", "reach_high"]].to_numpy(dtype=np.float64)))
     with style.styled():
-        figure, panels = style.new_figure(max(5.0, 3.9 * len(workloads)), 4.2, len(workloads))
-        for axes, workload in zip(panels, workloads, strict=True):
-            _panel(axes, points[points["workload"] == workload])
+        columns = min(len(workloads), COLUMNS)
+        lines = ceil(len(workloads) / columns)
+        figure, panels = style.new_grid(max(5.0, 3.9 * columns), 0.6 + 3.6 * lines, lines, columns)
+        for axes in panels[len(workloads) :]:
+            axes.remove()
+        for axes, workload in zip(panels, workloads, strict=False):
+            _panel(axes, points[points["workload"] == workload], top)
             axes.set_title(workload, fontsize="medium")
-        panels[0].set_ylabel(WORDS.get(metric, metric))
+        figure.supylabel(WORDS.get(metric, metric), fontsize="medium")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
         figure.supxlabel(
@@ -42,7 +52,7 @@ def pareto(points: pd.DataFrame, metric: str) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, top: float) -> None:
     host = rows["runtime"] == HOST
     for chosen, colour, marker, fill, label in (
         (rows[rows["front"]], style.WARM, "o", style.WARM, "on the front"),
@@ -58,15 +68,17 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
                       markerfacecolor=fill, markersize=7, capsize=3, label=label, zorder=3)  # fmt: skip
     front = rows[rows["front"]].sort_values("cost")
     axes.plot(front["cost"], front["reach"], color=style.WARM, linewidth=1, linestyle="--", zorder=2)
-    for row in rows.to_dict("records"):
-        axes.annotate(row["runtime"], (row["cost"], row["reach"]), (7, 5), textcoords="offset points",
-                      fontsize="small", zorder=4,
+    # Names of points at about one height stand above each other.
+    level = rows.sort_values("cost").groupby((rows["reach"] / top * 12).round()).cumcount()
+    for row in rows.assign(level=level).to_dict("records"):
+        axes.annotate(row["runtime"], (row["cost"], row["reach"]), (7, 5 + 9 * row["level"]),
+                      textcoords="offset points", fontsize="small", zorder=4,
                       path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
     style.log_ratio_axis(axes)
     low, high = axes.get_xlim()
     # The names stand right of the points.
     axes.set_xlim(low / 1.05, high * (high / low) ** 0.35)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, top)
 
 
 def sentence(points: pd.DataFrame, metric: str) -> str:

@@ -21,6 +21,7 @@ def tables(observations: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]
     if lacking:
         raise LabkitError(f"the observations have no column {lacking[0]!r}", f"they need {', '.join(NEEDED)}")
     good = observations[(observations["status"] == "ok") & (observations["value"] > 0)]
-    for (condition, metric), rows in good.groupby(list(SERIES), sort=True, observed=True):
-        table = rows.pivot_table(index="block", columns="runtime", values="value", aggfunc="median", observed=True)
-        yield str(condition), str(metric), table.sort_index()
+    medians = good.groupby([*SERIES, "block", "runtime"], sort=True, observed=True)["value"].median()
+    # As frames, whose grouping types know keys of several parts.
+    for (condition, metric), rows in medians.to_frame().groupby(list(SERIES), sort=True, observed=True):
+        yield str(condition), str(metric), rows["value"].droplevel(list(SERIES)).unstack("runtime").sort_index()

@@ -62,12 +62,13 @@ class Contribution:
         full, bare, others = whole[:, :1], whole[:, 1:2], whole[:, 2:]
         parts = full - others if side == OUT else others - bare
         differences = np.hstack([parts, full - bare])
-        values = _with_rest(np.median(differences, axis=0))
+        values = _with_rest(np.median(differences, axis=0, keepdims=True))[0]
         if n < fewest(self.level):
             nothing = np.full(len(values), np.nan)
             return list(self._rows(names, n, values, nothing, nothing))
         picks = np.random.default_rng(self.seed).integers(n, size=(self.resamples, n))
-        resampled = np.array([_with_rest(np.median(differences[pick], axis=0)) for pick in picks])
+        # A column after the other, so that no more than its resamples are in memory at once.
+        resampled = _with_rest(np.column_stack([np.median(column[picks], axis=1) for column in differences.T]))
         tail = (1 - self.level) / 2
         low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
         return list(self._rows(names, n, values, low, high))
@@ -80,8 +81,9 @@ class Contribution:
 
 
 def _with_rest(medians: Array) -> Array:
-    """The medians of the parts and of the whole, with what the parts leave of the whole before that."""
-    return np.insert(medians, -1, medians[-1] - medians[:-1].sum())
+    """Rows of medians of the parts and of the whole, with what the parts leave of the whole before that."""
+    parts, whole = medians[:, :-1], medians[:, -1:]
+    return np.hstack([parts, whole - parts.sum(axis=1, keepdims=True), whole])
 
 
 def as_times(observations: pd.DataFrame) -> pd.DataFrame:

@@ -31,9 +31,19 @@ def test_the_front_is_filled_and_joined_from_fast_to_narrow():
 
 
 def test_each_runtime_is_named_at_its_point():
-    axes = pareto(points(), "host_syscalls").axes[0]
+    figure = pareto(points(), "host_syscalls")
+    axes = figure.axes[0]
     assert {text.get_text() for text in axes.texts} == {"host", "runc", "microvm", "runsc", "near"}
-    assert axes.get_ylabel() == "distinct system calls of the host"
+    assert figure.get_supylabel() == "distinct system calls of the host"
+
+
+def test_many_workloads_are_in_rows_and_names_at_one_height_are_apart():
+    several = pd.concat([points().assign(workload=f"load {n}", reach=40) for n in range(6)])
+    axes = pareto(several, "host_syscalls").axes
+    assert [panel.get_title() for panel in axes] == [f"load {n}" for n in range(6)]
+    assert len({panel.get_position().y0 for panel in axes}) == 2
+    heights = [text.xyann[1] for text in axes[0].texts]
+    assert len(set(heights)) == len(heights)
 
 
 def test_it_says_who_is_on_the_front_who_is_beaten_and_of_whom_it_is_open():
