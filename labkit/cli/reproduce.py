@@ -51,18 +51,13 @@ def main(argv: list[str]) -> int:
     site.check_replaceable(output)
     run = choose(chosen.name, values.get("run"), fresh)
     print(f"labkit: run {run.name} ({chosen.name}), in {run}", file=sys.stderr)
-    if any(notebook.stem == "20-startup" for notebook in notebooks):
-        _measure(run, chosen)
-    if any(notebook.stem == "21-engine-bench" for notebook in notebooks):
-        _measure_engine(run, chosen)
-    if any(notebook.stem in ("20-startup", "27-footprint") for notebook in notebooks):
-        _measure_lives(run, chosen)
-    if any(notebook.stem in STUDY for notebook in notebooks):
-        _measure_study(run, chosen)
-    if any(notebook.stem == "28-isolation" for notebook in notebooks):
-        _measure_isolation(run, chosen)
-    if any(notebook.stem == "29-ablation" for notebook in notebooks):
-        _measure_ablation(run, chosen)
+    shown = {notebook.stem for notebook in notebooks}
+    for title, measure, stems, budget in _experiments(chosen):
+        if shown.isdisjoint(stems):
+            continue
+        with counted(title, budget) as report:
+            for note in measure(run, chosen, progress=report):
+                print(f"labkit: {note}", file=sys.stderr)
     startup.read(run)  # without observations there is nothing to show, and it is better said now
     counts = {"repeats": chosen.repeats, "windows": chosen.windows}
     parameters = {"run_name": f"{run}/", "profile": chosen.name, "measure": False, **counts}
@@ -78,64 +73,21 @@ def main(argv: list[str]) -> int:
     return 1 if failures else 0
 
 
-def _measure(run: Path, profile: Profile) -> None:
-    from labkit.nb import startup
+def _experiments(profile: Profile) -> tuple[tuple[str, Callable[..., list[str]], tuple[str, ...], float], ...]:
+    """In the order of measuring: title, what measures and returns notes, the notebooks that show it, its budget in s.
 
-    with counted("start-up") as report:
-        for note in startup.measure(run, profile, progress=report):
-            print(f"labkit: {note}", file=sys.stderr)
+    A budget of 0 has no end.
+    """
+    from labkit.nb import ablation, engine, isolation, lives, startup, study
 
-
-def _measure_engine(run: Path, profile: Profile) -> None:
-    import os
-
-    from labkit.bench import engine, store
-
-    if os.geteuid() != 0:
-        print("labkit: the engine's benchmark is for root: its chapter shows the last one made", file=sys.stderr)
-        return
-    with counted("engine") as report:
-        engine.measure(store.Run(run), profile.engine_rounds, profile.seed, report)
-
-
-def _measure_study(run: Path, profile: Profile) -> None:
-    from labkit.nb import study
-
-    with counted("study", profile.budget) as report:
-        for note in study.measure(run, profile, progress=report):
-            print(f"labkit: {note}", file=sys.stderr)
-
-
-def _measure_lives(run: Path, profile: Profile) -> None:
-    from labkit.nb import lives
-
-    with counted("lives") as report:
-        for note in lives.measure(run, profile, progress=report):
-            print(f"labkit: {note}", file=sys.stderr)
-
-
-def _measure_isolation(run: Path, profile: Profile) -> None:
-    import os
-
-    from labkit.nb import isolation
-
-    if os.geteuid() != 0:
-        print("labkit: isolation is measured as root: its chapter shows what is stored", file=sys.stderr)
-        return
-    with counted("isolation") as report:
-        isolation.measure(run, profile, progress=report)
-
-
-def _measure_ablation(run: Path, profile: Profile) -> None:
-    import os
-
-    from labkit.nb import ablation
-
-    if os.geteuid() != 0:
-        print("labkit: the ablation is measured as root: its chapter shows what is stored", file=sys.stderr)
-        return
-    with counted("ablation") as report:
-        ablation.measure(run, profile, report)
+    return (
+        ("start-up", startup.measure, ("20-startup",), 0.0),
+        ("engine", engine.measure, ("21-engine-bench",), 0.0),
+        ("lives", lives.measure, ("20-startup", "27-footprint"), 0.0),
+        ("study", study.measure, STUDY, profile.budget),
+        ("isolation", isolation.measure, ("28-isolation",), 0.0),
+        ("ablation", ablation.measure, ("29-ablation",), 0.0),
+    )
 
 
 def _options(argv: list[str]) -> tuple[dict[str, str], list[str], bool] | None:

@@ -1,16 +1,19 @@
-"""The engine's benchmark as the notebook and the site see it; it is measured by `labkit bench`."""
+"""The engine's benchmark as the notebook, the command line and the site see it; `labkit bench` measures it alone."""
 
+import os
 from itertools import count
 from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML
 
-from labkit.bench import store
+from labkit.bench import engine, store
 from labkit.bench.engine import DENSITY, EXPERIMENT
 from labkit.errors import LabkitError
 from labkit.nb import displays, places
 from labkit.nb.facts import session_facts
+from labkit.nb.profiles import Profile
+from labkit.nb.startup import Progress
 from labkit.plots import style
 from labkit.plots.targets import pair
 from labkit.stats import RatioToBaseline
@@ -20,6 +23,14 @@ def new_folder() -> Path:
     """Where the next benchmark is kept: bench, bench-2, … below data/runs."""
     names = ("bench" if number == 1 else f"bench-{number}" for number in count(1))
     return next(places.runs() / name for name in names if not (places.runs() / name).exists())
+
+
+def measure(folder: Path, profile: Profile, progress: Progress | None = None) -> list[str]:
+    """Run the rounds that the run in `folder` lacks; returns notes on what this user cannot measure."""
+    if os.geteuid() != 0:
+        return ["The engine's benchmark is for root: its chapter shows the last one made."]
+    engine.measure(store.Run(folder), profile.engine_rounds, profile.seed, progress)
+    return []
 
 
 def find(folder: Path) -> Path | None:

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from labkit.errors import LabkitError
-from labkit.nb import profiles, study, synthesis
+from labkit.nb import ablation, engine, isolation, lives, profiles, study, synthesis
 from labkit.nb.published import counterparts, figures, sources
 from labkit.nb.study import Studied
 from labkit.stats import Beside, Decision, LevelOfUse, Validity
@@ -83,10 +83,12 @@ def test_the_tiny_profile_measures_nothing_and_says_so(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_an_ordinary_user_is_told_that_the_study_asks_for_root(tmp_path, monkeypatch):
+@pytest.mark.parametrize("experiment", [ablation, engine, isolation, lives, study])
+def test_an_ordinary_user_is_told_what_only_root_measures(experiment, tmp_path, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    (said,) = study.measure(tmp_path / "run", profiles.profile("quick"))
-    assert "asks for root" in said
+    (said,) = experiment.measure(tmp_path / "run", profiles.profile("quick"))
+    assert "root" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_is_not_there_has_nothing_of_the_study(tmp_path):
