@@ -18,7 +18,7 @@ from labkit.bench.worker import new_id
 from labkit.errors import LabkitError
 from labkit.runtimes import driver
 from labkit.runtimes.oci import OciRuntime
-from labkit.workloads import startup
+from labkit.workloads import first_instruction, startup
 
 RUNTIMES = ("runc", "crun", "labkit-oci", "runsc-ptrace")
 ROUNDS = 20
@@ -31,7 +31,7 @@ def compare(runtime: OciRuntime, place: str, rounds: int) -> tuple[float, float]
 
     def driven() -> None:
         sandbox = runtime.start(place, new_id(), stdio)
-        if sandbox.wait(startup.TIMEOUT):
+        if sandbox.wait(first_instruction.TIMEOUT):
             raise LabkitError(f"{runtime.name} does not run the payload", "labkit doctor says why")
         sandbox.delete()
 

@@ -22,7 +22,7 @@ from labkit.errors import LabkitError
 from labkit.images import payload
 from labkit.linux.tracefs import Instance
 from labkit.runtimes import Runtime, bundle
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 from labkit.spec.model import Mount
 from labkit.workloads import attempts
 from labkit.workloads.measurement import Measurement
@@ -233,5 +233,4 @@ def _bundle(
 
 def _check(status: int, log: int, whole: bool = True) -> None:
     if status or not whole:
-        words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-        raise LabkitError(f"exit status {status}: {words or 'and no word why'}", "see the trial's log")
+        raise LabkitError(f"exit status {status}: {last_words_in(log)}", "see the trial's log")

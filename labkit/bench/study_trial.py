@@ -17,7 +17,7 @@ from labkit.bench.treatment import Treatment, bare
 from labkit.errors import LabkitError
 from labkit.runtimes import Runtime, Sandbox, bundle
 from labkit.runtimes.labkit import Labkit
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 from labkit.spec.model import Mount, Namespace, Spec
 from labkit.workloads.measurement import Measurement
 from labkit.workloads.workload import MEMORY, SCRATCH, Workload
@@ -324,14 +324,12 @@ def _check_running(sandbox: Sandbox, log: int) -> None:
         status = sandbox.wait(0.01)
     except LabkitError:
         return
-    words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-    raise LabkitError(f"the server ended with status {status}: {words or 'and no word why'}", "see the trial's log")
+    raise LabkitError(f"the server ended with status {status}: {last_words_in(log)}", "see the trial's log")
 
 
 def _check(status: int, program: str, log: int) -> None:
     if status:
-        words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-        raise LabkitError(f"{program} ended with status {status}: {words or 'and no word why'}", "see the trial's log")
+        raise LabkitError(f"{program} ended with status {status}: {last_words_in(log)}", "see the trial's log")
 
 
 def _asleep() -> float:

@@ -15,7 +15,7 @@ from labkit.linux.libseccomp import syscall_name
 from labkit.nb.displays import say, table
 from labkit.runtimes import ENGINES, Runtime, bundle, driver, host_process
 from labkit.runtimes.host_process import HostProcess
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 
 SCRIPT = "echo up; exec sleep 1000"
 _DEADLINE = 120.0
@@ -71,8 +71,9 @@ def _while_it_sleeps(runtime: Runtime, rootfs: str, folder: str) -> Seen:
         writing = -1
         try:
             if not select.select([reading], [], [], _DEADLINE)[0] or os.read(reading, 3) != b"up\n":
-                words = last_words(os.pread(log.fileno(), 65536, 0).decode(errors="replace"))
-                raise LabkitError(f"{runtime.name} did not run the program: {words}", "labkit doctor says why")
+                raise LabkitError(
+                    f"{runtime.name} did not run the program: {last_words_in(log.fileno())}", "labkit doctor says why"
+                )
             found = runtime.host_processes(id)
             return Seen(
                 runtime.name,

@@ -47,6 +47,11 @@ def try_out(runtime: Runtime, deadline: float = _DEADLINE) -> str:
             return last_words(stderr.read().decode(errors="replace")) or f"exit status {status}, and no word why"
 
 
+def last_words_in(log: int) -> str:
+    """Those of the file that `log` is a descriptor of; it may have none."""
+    return last_words(os.pread(log, 65536, 0).decode(errors="replace")) or "and no word why"
+
+
 def last_words(text: str) -> str:
     """The last line that a runtime wrote, without the frame that its logger puts around it."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from labkit.errors import LabkitError
 from labkit.runtimes import Runtime
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 
 TIMEOUT = 60.0
 
@@ -75,7 +75,6 @@ def attempt(runtime: Runtime, place: str, timeout: float = TIMEOUT) -> dict[str,
         finally:
             sandbox.delete()
         if status:
-            words = last_words(os.pread(log.fileno(), 65536, 0).decode(errors="replace"))
-            raise LabkitError(f"{runtime.name}: exit status {status}: {words or 'and no word why'}", "labkit doctor")
+            raise LabkitError(f"{runtime.name}: exit status {status}: {last_words_in(log.fileno())}", "labkit doctor")
         output.seek(0)
         return read(output.read().decode(errors="replace"))

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from labkit.errors import LabkitError
 from labkit.images import payload
 from labkit.runtimes import Runtime, Sandbox
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 from labkit.workloads.measurement import Measurement
 
 METRICS = (("all_run", "s"), ("all_gone", "s"), ("throughput", "1/s"))
@@ -50,8 +50,9 @@ def trial(runtime: Runtime, place: str, ids: Sequence[str], log: int) -> list[Me
         for sandbox in sandboxes:
             sandbox.delete()
     if any(statuses):
-        words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-        raise LabkitError(f"{sum(map(bool, statuses))} of {len(ids)} failed: {words}", "see the trial's log")
+        raise LabkitError(
+            f"{sum(map(bool, statuses))} of {len(ids)} failed: {last_words_in(log)}", "see the trial's log"
+        )
     return [
         Measurement("all_run", "s", (running - begun) / 1e9),
         Measurement("all_gone", "s", (gone - begun) / 1e9),

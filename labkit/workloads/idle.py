@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from labkit.errors import LabkitError
 from labkit.linux.proc import read_file
 from labkit.runtimes import Runtime, Sandbox, host_process
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 from labkit.workloads.measurement import Measurement
 
 METRICS = (("pss", "bytes"), ("cgroup_memory", "bytes"), ("available_less", "bytes"), ("processes", "1"))
@@ -48,8 +48,7 @@ def trial(
                 os.close(writing)
             stack.callback(sandbox.delete)
             if not select.select([reading], [], [], TIMEOUT)[0] or not os.read(reading, 16):
-                words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-                raise LabkitError(f"sandbox {number} did not come up: {words or 'no word why'}", "see the log")
+                raise LabkitError(f"sandbox {number} did not come up: {last_words_in(log)}", "see the log")
             if number in levels:
                 found[number] = _look(runtime, ids[:number], before, in_cgroups)
     return found

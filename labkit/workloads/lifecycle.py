@@ -16,7 +16,7 @@ from labkit.linux.pidfd import pidfd_open, wait_exit
 from labkit.runtimes import Runtime
 from labkit.runtimes.oci import OciRuntime
 from labkit.runtimes.process import spawn
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 from labkit.workloads.measurement import Measurement
 
 TIMEOUT = 60.0
@@ -89,8 +89,7 @@ def many(runtime: Runtime, place: str, ids: Sequence[str], log: int, at_a_time: 
         statuses = list(pool.map(lambda id: _life(runtime, place, id, (null, null, log)), ids))
         end = time.monotonic_ns()
     if any(statuses):
-        words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-        raise LabkitError(f"exit status {max(statuses)}: {words or 'and no word why'}", "see the trial's log")
+        raise LabkitError(f"exit status {max(statuses)}: {last_words_in(log)}", "see the trial's log")
     return [Measurement("throughput", "1/s", len(ids) / ((end - asked) / 1e9))]
 
 
@@ -121,9 +120,8 @@ def _call(runtime: OciRuntime, argv: list[str], stdio: tuple[int, int, int]) -> 
     try:
         return _ended(*runtime.spawn(argv, stdio))
     except _Failed as error:
-        words = last_words(os.pread(stdio[2], 65536, 0).decode(errors="replace"))
         verb = next(word for word in argv if word in ("create", "start", "state", "delete"))
-        raise LabkitError(f"{verb} {error.message}: {words or 'and no word why'}", "see the trial's log") from error
+        raise LabkitError(f"{verb} {error.message}: {last_words_in(stdio[2])}", "see the trial's log") from error
 
 
 class _Failed(LabkitError):

@@ -8,18 +8,15 @@ that it made: what `run` does in one command (create, start, wait, delete).
 from __future__ import annotations
 
 import os
-import select
 import time
 
-from labkit.errors import LabkitError
 from labkit.images import payload
 from labkit.runtimes import Runtime, bundle
-from labkit.runtimes.trial_run import last_words
+from labkit.workloads.first_instruction import TIMEOUT, check, heard, listen
 from labkit.workloads.measurement import Measurement
 
 NAME = "payload"
 METRICS = (("first_instruction", "s"), ("whole_life", "s"))
-TIMEOUT = 60.0
 
 
 def prepare(folder: str) -> str:
@@ -35,31 +32,13 @@ def trial(runtime: Runtime, place: str, id: str, log: int) -> list[Measurement]:
 
     Raises LabkitError, with nothing left of the sandbox, when it did not run as it should.
     """
-    stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    try:
-        try:
-            sandbox = runtime.start(place, id, (stdin, writing, log))
-        finally:
-            os.close(writing)
-            os.close(stdin)
-        try:
-            poll = select.poll()
-            poll.register(reading, select.POLLIN)
-            if not poll.poll(TIMEOUT * 1000):
-                raise LabkitError(f"no instruction of the payload ran within {TIMEOUT:g} s", "see the trial's log")
-            output = os.read(reading, 16)
-            first = time.monotonic_ns()
-            status = sandbox.wait(TIMEOUT)
-            sandbox.delete()
-            end = time.monotonic_ns()
-        finally:
-            sandbox.delete()
-    finally:
-        os.close(reading)
-    if status != 0 or output != payload.OUTPUT:
-        words = last_words(os.pread(log, 65536, 0).decode(errors="replace"))
-        raise LabkitError(f"exit status {status}: {words or 'and no word why'}", "see the trial's log")
+    with heard(lambda stdio: runtime.start(place, id, stdio), log) as (sandbox, reading):
+        output = listen(reading)
+        first = time.monotonic_ns()
+        status = sandbox.wait(TIMEOUT)
+        sandbox.delete()
+        end = time.monotonic_ns()
+    check(status, output, log)
     return [
         Measurement("first_instruction", "s", (first - sandbox.asked) / 1e9),
         Measurement("whole_life", "s", (end - sandbox.asked) / 1e9),

@@ -12,7 +12,7 @@ import pandas as pd
 from labkit.errors import LabkitError
 from labkit.images import payload
 from labkit.runtimes import Runtime, bundle
-from labkit.runtimes.trial_run import last_words
+from labkit.runtimes.trial_run import last_words_in
 from labkit.workloads.probe.program import program
 from labkit.workloads.probe.table import read
 
@@ -59,8 +59,7 @@ def look(runtime: Runtime, place: str, timeout: float = TIMEOUT) -> pd.DataFrame
             sandbox.delete()
             reader.join()
         if status:
-            words = last_words(os.pread(log.fileno(), 65536, 0).decode(errors="replace"))
-            raise LabkitError(f"{runtime.name}: exit status {status}: {words or 'and no word why'}", "labkit doctor")
+            raise LabkitError(f"{runtime.name}: exit status {status}: {last_words_in(log.fileno())}", "labkit doctor")
     return read(written[0].decode(errors="replace"))
 
 
