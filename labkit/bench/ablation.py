@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from labkit.bench.declaration import check
 from labkit.bench.store import Run
 from labkit.bench.treatment import Treatment
 from labkit.bench.work import Progress, work
@@ -22,7 +23,6 @@ from labkit.linux.capabilities import NUMBERS
 from labkit.runtimes.labkit import Labkit
 from labkit.spec import default
 from labkit.spec.model import IdMapping, Namespace, Resources, Spec
-from labkit.workloads.all import chosen
 
 EXPERIMENT = "ablation"
 FULL, BARE = "full", "bare"
@@ -202,13 +202,10 @@ def measure(
     The blocks of a workload have the treatments of `mechanisms`. No trial of a workload is begun after `budget` seconds
     (0: no end). Raises LabkitError when nothing can be measured; a trial that fails is recorded, and the run goes on.
     """
-    if workloads:
-        chosen(tuple(workloads))
+    check(workloads, blocks, workload_blocks)
     for name in mechanisms:
         if name not in MECHANISMS:
             raise LabkitError(f"no mechanism {name!r}", f"the mechanisms are {', '.join(MECHANISMS)}", 2)
-    if min(blocks, workload_blocks) < 0 or blocks + workload_blocks == 0:
-        raise LabkitError("nothing to measure: no blocks", "give at least one block")
     order = {
         "blocks": blocks,
         "workload_blocks": workload_blocks,

@@ -12,19 +12,19 @@ from functools import partial
 
 import pandas as pd
 
-from labkit.bench import account
 from labkit.bench.ablation import EXPERIMENT, FULL, START, labels, treatment
+from labkit.bench.attempt import Lost, attempt
 from labkit.bench.design import Trial, blocks
+from labkit.bench.place import built, place
+from labkit.bench.rounds import lacking
 from labkit.bench.row import row
 from labkit.bench.store import Run
-from labkit.bench.study_trial import Place
 from labkit.bench.study_trial import trial as run_workload
 from labkit.bench.treatment import Treatment
-from labkit.bench.worker import main, new_id, same_versions, session, tell
+from labkit.bench.worker import begin_as_root, main, new_id, own_mounts, same_versions, session, tell
 from labkit.errors import LabkitError
-from labkit.images import image, payload
-from labkit.linux.mount import MNT_DETACH, MS_PRIVATE, MS_REC, mount, umount2
-from labkit.linux.namespaces import CLONE_NEWNS, unshare
+from labkit.images import payload
+from labkit.linux.mount import MNT_DETACH, mount, umount2
 from labkit.runtimes import Probe, bundle
 from labkit.workloads import all as every
 from labkit.workloads import startup
@@ -45,14 +45,8 @@ def measure(
 ) -> None:
     """Run the blocks of the start-up that are missing, then those of the workloads."""
     begun = time.monotonic()
-    if os.geteuid() != 0:
-        raise LabkitError(
-            "the ablation asks for root: most mechanisms are root's to leave out", "sudo labkit reproduce"
-        )
-    run.begin()
-    unshare(CLONE_NEWNS)
-    mount(None, "/", None, MS_REC | MS_PRIVATE)
-    account.remove_forgotten()
+    begin_as_root(run, "the ablation asks for root: most mechanisms are root's to leave out")
+    own_mounts()
     tell(0, 0, "trying labkit out")
     runtime = treatment(FULL).runtime
     probe = runtime.probe()
@@ -71,12 +65,9 @@ def measure(
 
 
 def _lacking(observations: pd.DataFrame, condition: str, names: Sequence[str], wanted: int, seed: int) -> list[Trial]:
-    """New blocks, as many as complete ones are lacking; one that was cut short stays as it is."""
+    """New blocks, as many as complete ones are lacking."""
     rows = observations[observations["condition"] == condition]
-    there = rows.groupby("block")["runtime"].agg(set)
-    complete = sum(set(names) <= found for found in there)
-    first = int(rows["block"].max()) + 1 if len(rows) else 0
-    return blocks(EXPERIMENT, condition, names, range(first, first + max(0, wanted - complete)), seed)
+    return blocks(EXPERIMENT, condition, names, lacking(rows, wanted, lambda number: names), seed)
 
 
 @contextmanager
@@ -136,8 +127,7 @@ def _measure_start(run: Run, trials: list[Trial], probe: Probe, scratch: str) ->
         for done, trial in enumerate(trials):
             tell(done, len(trials), f"{START}, {trial.runtime}")
             one = treatments[trial.runtime]
-            place = places[trial.runtime]
-            _record(run, trial, one, probe, partial(startup.trial, one.runtime, place, new_id()))
+            _record(run, trial, one, probe, partial(startup.trial, one.runtime, places[trial.runtime], new_id()))
 
 
 def _measure_workloads(
@@ -154,20 +144,14 @@ def _measure_workloads(
     """Rounds of one block of each workload, so that a run that is cut short has measured all about equally often."""
     chosen = every.chosen(tuple(workloads)) if workloads and wanted else ()
     observations = run.observations(EXPERIMENT)
-    lacking = {one.name: _lacking(observations, one.name, names, wanted, seed) for one in chosen}
-    todo = [trial for trials in lacking.values() for trial in trials]
+    todo = [trial for one in chosen for trial in _lacking(observations, one.name, names, wanted, seed)]
     if not todo:
         return
-    tell(0, 0, "building the image of the workloads")
-    rootfs = os.fspath(image(every.image()))
-    cpus = sorted(os.sched_getaffinity(0))
-    # As in the study: the load, and this process, have the last CPU to themselves where there is more than one.
-    split = (frozenset(cpus[:-1]), frozenset(cpus[-1:])) if len(cpus) > 1 else (frozenset(cpus),) * 2
-    os.sched_setaffinity(0, split[1])
-    place = Place(rootfs, scratch, scale, *split)
+    here = place(built(), scratch, scale)
+    os.sched_setaffinity(0, here.load_cpus)
     by_name = {one.name: one for one in chosen}
     todo.sort(key=lambda trial: (trial.block, trial.condition, trial.position))
-    with overlaid(rootfs, scratch) as overlay:
+    with overlaid(here.rootfs, scratch) as overlay:
         treatments = {name: treatment(name, overlay) for name in names}
         for done, trial in enumerate(todo):
             if end and trial.position == 0 and time.monotonic() > end:
@@ -175,21 +159,18 @@ def _measure_workloads(
                 return
             tell(done, len(todo), f"{trial.condition}, {trial.runtime}")
             one, workload = treatments[trial.runtime], by_name[trial.condition]
-            _record(run, trial, one, probe, partial(run_workload, one, workload, place, new_id()))
+            _record(run, trial, one, probe, partial(run_workload, one, workload, here, new_id()))
 
 
 def _record(run: Run, trial: Trial, one: Treatment, probe: Probe, act: Callable[[int], Sequence[Measurement]]) -> None:
     """Run one trial, which is told where to write its log, and record it, as failed with the reason when it fails."""
-    measured: Sequence[Measurement] = [Measurement("whole_life", "s", float("nan"))]
-    status, reason, said = "ok", "", ""
-    with tempfile.TemporaryFile() as log:
-        try:
-            measured = act(log.fileno())
-        except LabkitError as error:
-            status, reason = "failed", error.message
-            said = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace") or reason
+    found = attempt(act)
+    nothing = [Measurement("whole_life", "s", float("nan"))]
+    measured, status, reason, log = (
+        (nothing, "failed", found.reason, found.log) if isinstance(found, Lost) else (found, "ok", "", "")
+    )
     rows = [row(trial, one.label, trial.condition, one.runtime.parameters, probe, m, status, reason) for m in measured]
-    run.add(trial.key, rows, said)
+    run.add(trial.key, rows, log)
 
 
 if __name__ == "__main__":

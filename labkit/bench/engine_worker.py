@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from labkit.bench.attempt import Lost, attempt
 from labkit.bench.design import Trial, blocks
 from labkit.bench.engine import AT_A_TIME, BARE, EXPERIMENT, OPERATIONS, PYTHON, RUNTIMES, TREATMENTS
+from labkit.bench.rounds import lacking
 from labkit.bench.row import row
 from labkit.bench.store import Run
 from labkit.bench.worker import main, new_id, same_versions, session, tell
@@ -68,19 +70,16 @@ def measure(run: Run, rounds: int, seed: int) -> None:
     observations = run.observations(EXPERIMENT)
     same_versions(observations, {label: pair for label, pair in available.items() if pair[0]})  # type: ignore[misc]
     treatments = [name for name in TREATMENTS if name.partition(".")[2] in available]
-    trials = lacking(observations, treatments, rounds, seed)
+    trials = missing(observations, treatments, rounds, seed)
     if trials:
         _run_trials(run, seed, trials, available)
     tell(len(trials), len(trials), "all is measured")
 
 
-def lacking(observations: pd.DataFrame, treatments: Sequence[str], wanted: int, seed: int) -> list[Trial]:
-    """New blocks, as many as complete ones are lacking; one that was cut short stays as it is."""
-    rows = observations[(observations["experiment"] == EXPERIMENT) & (observations["block"] >= 0)]
-    there = (rows["workload"] + "." + rows["runtime"]).groupby(rows["block"]).agg(set)
-    complete = sum(set(treatments) <= found for found in there)
-    first = int(rows["block"].max()) + 1 if len(rows) else 0
-    return blocks(EXPERIMENT, "warm", treatments, range(first, first + max(0, wanted - complete)), seed)
+def missing(observations: pd.DataFrame, treatments: Sequence[str], wanted: int, seed: int) -> list[Trial]:
+    """New blocks, as many as complete ones are lacking."""
+    rows = observations.assign(runtime=observations["workload"] + "." + observations["runtime"])
+    return blocks(EXPERIMENT, "warm", treatments, lacking(rows, wanted, lambda number: treatments), seed)
 
 
 def prepare(folder: str) -> str:
@@ -170,15 +169,12 @@ def _operation(name: str, available: Available, place: str, stack: ExitStack, lo
 def run_trial(run: Run, trial: Trial, operation: Operation, subject: tuple[Runtime | None, Probe]) -> None:
     """Run one trial and record it, as failed with the reason when it fails."""
     work, _, label = trial.runtime.partition(".")
-    text = ""
-    with tempfile.TemporaryFile() as log:
-        try:
-            measured, status, reason = operation(new_id(), log.fileno()), "ok", ""
-        except LabkitError as error:
-            text = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace") or error.message
-            measured, status, reason = _nothing(work), "failed", error.message
+    found = attempt(partial(operation, new_id()))
+    measured, status, reason, log = (
+        (_nothing(work), "failed", found.reason, found.log) if isinstance(found, Lost) else (found, "ok", "", "")
+    )
     rows = [_row(trial, work, label, subject, one, status, reason) for one in measured]
-    run.add(trial.key, rows, text)
+    run.add(trial.key, rows, log)
 
 
 def _note(run: Run, runtime: Runtime, probe: Probe) -> None:

@@ -15,13 +15,13 @@ safety: it is a size, not a verdict. What a runtime does to set a sandbox up is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from labkit.bench import study
+from labkit.bench.declaration import Declaration, check
 from labkit.bench.startup import AGAIN
 from labkit.bench.store import Run
 from labkit.bench.work import Progress, work
-from labkit.errors import LabkitError
-from labkit.workloads.all import chosen
 
 EXPERIMENT = "isolation"
 LABELS = tuple(label for label in study.LABELS if label != AGAIN)
@@ -35,34 +35,18 @@ OPEN, CLOSED, STOPPED, STOPS = "open", "closed", "attempts_stopped", "stops "
 CALL_TRACER, FUNCTION_TRACER = "system-call tracer", "function tracer"
 
 
-def measure(
-    run: Run,
-    blocks: int,
-    labels: Sequence[str] = LABELS,
-    workloads: Sequence[str] = (),
-    scale: float = 1.0,
-    budget: float = 0.0,
-    emulated: bool = True,
-    seed: int = 1,
-    progress: Progress | None = None,
-) -> None:
-    """Run what `run` lacks: the probe and the attempts once in each runtime, `blocks` of each small workload and of
-    these of the study.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation(Declaration):
+    """The probe and the attempts once under each treatment, `blocks` of each small workload and of those named."""
 
-    No block is begun after `budget` seconds (0: no end). Without `emulated`, emulated machines are named and left out.
+    labels: Sequence[str] = LABELS
+    blocks: int
+
+
+def measure(run: Run, declared: Isolation, progress: Progress | None = None) -> None:
+    """Run what `run` lacks of what is declared.
+
     Raises LabkitError when nothing can be measured; a trial that fails is recorded, and the run goes on.
     """
-    if workloads:
-        chosen(tuple(workloads))
-    if blocks < 1:
-        raise LabkitError("nothing to measure: no blocks", "give at least one block")
-    order = {
-        "blocks": blocks,
-        "labels": list(labels),
-        "workloads": list(workloads),
-        "scale": scale,
-        "budget": budget,
-        "emulated": emulated,
-        "seed": seed,
-    }
-    work("labkit.bench.isolation_worker", run, order, progress)
+    check(declared.workloads, declared.blocks)
+    work("labkit.bench.isolation_worker", run, asdict(declared), progress)

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from labkit.bench import host_calls
 from labkit.bench.host_calls import Heard
 from labkit.bench.isolation import CLOSED, OPEN, PAYLOAD, SHELL, STOPPED, STOPS
-from labkit.bench.study_trial import Place
+from labkit.bench.place import Place
 from labkit.bench.study_trial import trial as run_workload
 from labkit.bench.treatment import Treatment
 from labkit.errors import LabkitError

@@ -8,19 +8,21 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
-from labkit.bench import account
 from labkit.bench.account import Account
+from labkit.bench.attempt import Lost, attempt
 from labkit.bench.available import Available, available, note
 from labkit.bench.design import Trial, blocks
 from labkit.bench.lives import CROWD, IDLE, PHASES
+from labkit.bench.rounds import lacking
 from labkit.bench.row import row
 from labkit.bench.sparse import in_block
 from labkit.bench.store import Run
 from labkit.bench.treatment import Treatment
-from labkit.bench.worker import main, new_id, session, tell
+from labkit.bench.worker import begin_as_root, main, new_id, session, tell
 from labkit.errors import LabkitError
 from labkit.images import image, payload
 from labkit.runtimes import Sandbox, bundle
@@ -35,12 +37,7 @@ def measure(
     run: Run, blocks: int, crowds: list[int], idle: list[int], labels: list[str], emulated: bool, seed: int
 ) -> None:
     """Try every runtime out, then run the blocks that are missing, part by part."""
-    if os.geteuid() != 0:
-        raise LabkitError(
-            "sandboxes by the dozen ask for root: they are told apart by cgroups", "sudo labkit reproduce"
-        )
-    run.begin()
-    account.remove_forgotten()
+    begin_as_root(run, "sandboxes by the dozen ask for root: they are told apart by cgroups")
     there = available(run, (PHASES, CROWD, IDLE), labels, emulated)
     parts: list[tuple[str, str, Callable[[Treatment, str, int], Found]]] = [
         (PHASES, PHASES, _phases),
@@ -66,11 +63,8 @@ def _lacking(
     observations: pd.DataFrame, part: str, condition: str, there: Available, wanted: int, seed: int
 ) -> list[Trial]:
     """New blocks, as many as complete ones are lacking; a trial's condition begins with that of its part."""
-    rows = observations[(observations["workload"] == condition) & (observations["block"] >= 0)]
-    found = rows.groupby("block")["runtime"].agg(set)
-    complete = sum(set(in_block(there, number)) <= labels for number, labels in zip(found.index, found, strict=True))
-    first = int(rows["block"].max()) + 1 if len(rows) else 0
-    numbers = range(first, first + max(0, wanted - complete))
+    rows = observations[observations["workload"] == condition]
+    numbers = lacking(rows, wanted, lambda number: in_block(there, number))
     return [trial for number in numbers for trial in blocks(part, condition, in_block(there, number), [number], seed)]
 
 
@@ -80,13 +74,10 @@ def run_trial(
     """Run one trial and record it, as failed with the reason when it fails."""
     one, probe = there[trial.runtime]
     key = trial.key.replace(" ", "-")
-    with tempfile.TemporaryFile() as log:
-        try:
-            found = work(one, scratch, log.fileno())
-        except LabkitError as error:
-            said = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace") or error.message
-            note(run, key, trial, one, probe, "failed", error.message, trial.condition, said)
-            return
+    found = attempt(partial(work, one, scratch))
+    if isinstance(found, Lost):
+        note(run, key, trial, one, probe, "failed", found.reason, trial.condition, found.log)
+        return
     run.add(
         key,
         [

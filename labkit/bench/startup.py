@@ -37,4 +37,4 @@ def measure(
     if min(warm_blocks, cold_blocks) < 0 or warm_blocks + cold_blocks == 0:
         raise LabkitError("nothing to measure: no warm and no cold blocks", "give at least one block")
     order = {"runtimes": labels, "warm_blocks": warm_blocks, "cold_blocks": cold_blocks, "seed": seed}
-    work("labkit.bench.worker", run, order, progress)
+    work("labkit.bench.startup_worker", run, order, progress)

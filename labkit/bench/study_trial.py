@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from labkit.bench import usage
 from labkit.bench.account import PREFIX, Account
 from labkit.bench.link import SANDBOX, linked
+from labkit.bench.place import Place
 from labkit.bench.treatment import Treatment, bare
 from labkit.errors import LabkitError
 from labkit.runtimes import Runtime, Sandbox, bundle
@@ -33,17 +34,6 @@ During = Callable[[Runtime, str], AbstractContextManager[None]]
 
 def _nothing(runtime: Runtime, id: str) -> AbstractContextManager[None]:
     return nullcontext()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where trials are run: the image's root filesystem, a folder for what they write, and who has which CPUs."""
-
-    rootfs: str
-    folder: str
-    scale: float
-    sandbox_cpus: frozenset[int]
-    load_cpus: frozenset[int]
 
 
 @dataclass(slots=True)

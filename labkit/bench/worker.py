@@ -1,4 +1,4 @@
-"""The one process that measures: `python -m labkit.bench.worker FOLDER ORDER`, started by an experiment.
+"""The one process that measures: `python -m labkit.bench.…_worker FOLDER ORDER`, started by an experiment (see work).
 
 Writes a JSON line [done, total, text] to stdout for each trial; an error that a user can mend is the last line on
 stderr as JSON [message, hint], with exit status USER_ERROR.
@@ -12,29 +12,21 @@ import json
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 import pandas as pd
 
-from labkit.bench import cold, facts
-from labkit.bench.design import Trial, blocks
-from labkit.bench.row import now, row
-from labkit.bench.sparse import in_block
-from labkit.bench.startup import AGAIN, EXPERIMENT
+from labkit.bench import account, facts
+from labkit.bench.row import now
 from labkit.bench.store import Run
 from labkit.bench.work import USER_ERROR
 from labkit.errors import LabkitError
+from labkit.linux.mount import MS_PRIVATE, MS_REC, mount
+from labkit.linux.namespaces import CLONE_NEWNS, unshare
 from labkit.linux.rundir import rundir
-from labkit.runtimes import Probe, Runtime, driver
-from labkit.runtimes.runc import runc
-from labkit.workloads import startup
-from labkit.workloads.measurement import Measurement
-
-_WARM_UPS = 2
+from labkit.runtimes import Probe, Runtime
 
 
 def main(argv: list[str], measure: Callable[..., None]) -> int:
@@ -68,6 +60,20 @@ def tell(done: int, total: int, text: str) -> None:
     print(json.dumps([done, total, text]), flush=True)
 
 
+def begin_as_root(run: Run, reason: str) -> None:
+    """Begin, with nothing left of a measurement that was killed. LabkitError gives another user the `reason`."""
+    if os.geteuid() != 0:
+        raise LabkitError(reason, "sudo labkit reproduce")
+    run.begin()
+    account.remove_forgotten()
+
+
+def own_mounts() -> None:
+    """What is mounted for a trial is from now on in a mount namespace of this process alone."""
+    unshare(CLONE_NEWNS)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold this user's lock on measuring: two measurements at once would measure each other."""
@@ -84,31 +90,6 @@ def _alone() -> Iterator[None]:
         os.close(descriptor)
 
 
-def measure(run: Run, runtimes: list[str], warm_blocks: int, cold_blocks: int, seed: int) -> None:
-    """Try every runtime out, then run the trials that are missing, warm ones first."""
-    tell(0, 0, "trying the runtimes out")
-    run.begin()
-    available: dict[str, tuple[Runtime, Probe]] = {}
-    for label in runtimes:
-        runtime = runc(AGAIN) if label == AGAIN else driver(label)
-        probe = runtime.probe()
-        if probe.available:
-            available[label] = (runtime, probe)
-        _note_unavailable(run, runtime, probe)
-    if not available:
-        raise LabkitError("none of the runtimes is available here", "labkit doctor says why, and what to type")
-    observations = run.observations(EXPERIMENT)
-    same_versions(observations, available)
-    trials = _lacking(observations, "warm", available, warm_blocks, seed)
-    if reason := cold.possible() if cold_blocks else "":
-        tell(0, 0, f"no cold starts: {reason}")
-    else:
-        trials += _lacking(observations, "cold", available, cold_blocks, seed)
-    if trials:
-        _run_trials(run, seed, trials, available)
-    tell(len(trials), len(trials), "all is measured")
-
-
 def same_versions(observations: pd.DataFrame, available: dict[str, tuple[Runtime, Probe]]) -> None:
     """Raise LabkitError when a runtime is not what it was when the run began: one run compares one version of each."""
     measured = observations[observations["status"] != "unavailable"]
@@ -118,37 +99,6 @@ def same_versions(observations: pd.DataFrame, available: dict[str, tuple[Runtime
             raise LabkitError(
                 f"{label} was {others.pop()} in this run and is {probe.version} now", "begin another: --fresh, or --run"
             )
-
-
-def _lacking(
-    observations: pd.DataFrame, condition: str, available: Mapping[str, tuple[Runtime, Probe]], wanted: int, seed: int
-) -> list[Trial]:
-    """New blocks, as many as complete ones are lacking.
-
-    A block that was cut short, or lacks a runtime that has come since, stays as it is: its missing trials would meet
-    another state of the machine than those that are there.
-    """
-    rows = observations[(observations["experiment"] == EXPERIMENT) & (observations["condition"] == condition)]
-    there = rows.groupby("block")["runtime"].agg(set)
-    complete = sum(
-        set(in_block(available, number)) <= runtimes for number, runtimes in zip(there.index, there, strict=True)
-    )
-    first = int(rows["block"].max()) + 1 if len(rows) else 0
-    return [
-        trial
-        for number in range(first, first + max(0, wanted - complete))
-        for trial in blocks(EXPERIMENT, condition, in_block(available, number), [number], seed)
-    ]
-
-
-def _note_unavailable(run: Run, runtime: Runtime, probe: Probe) -> None:
-    """A runtime that is not there is named in the data, with its reason, and never just left out."""
-    key = f"{EXPERIMENT}-unavailable-{runtime.name}"
-    if probe.available:
-        run.remove(key)
-        return
-    trial = Trial(EXPERIMENT, "", -1, -1, runtime.name)
-    _add_without_value(run, key, trial, runtime, probe, "unavailable", probe.reason)
 
 
 @contextmanager
@@ -176,59 +126,6 @@ def session(run: Run, experiment: str, seed: int, trials: int) -> Iterator[str]:
             )
 
 
-def _run_trials(run: Run, seed: int, trials: list[Trial], available: dict[str, tuple[Runtime, Probe]]) -> None:
-    with session(run, EXPERIMENT, seed, len(trials)) as scratch:
-        place = startup.prepare(scratch)
-        # For cold trials too: what a driver reads only once is then not read while one is timed.
-        _warm_up(available, place)
-        for done, trial in enumerate(trials):
-            tell(done, len(trials), f"{trial.runtime}, {trial.condition}")
-            run_trial(run, trial, *available[trial.runtime], place)
-
-
-def _warm_up(available: dict[str, tuple[Runtime, Probe]], place: str) -> None:
-    for runtime, _ in available.values():
-        for _ in range(_WARM_UPS):
-            with tempfile.TemporaryFile() as log:
-                try:
-                    startup.trial(runtime, place, new_id(), log.fileno())
-                except LabkitError:
-                    break  # Its trials will fail too, and be recorded.
-
-
-def run_trial(run: Run, trial: Trial, runtime: Runtime, probe: Probe, place: str) -> None:
-    """Run one trial and record it, as failed with the reason when it fails."""
-    if trial.condition == "cold":
-        runtime.cool()
-        cold.drop_caches()
-    with tempfile.TemporaryFile() as log:
-        try:
-            measured = startup.trial(runtime, place, new_id(), log.fileno())
-        except LabkitError as error:
-            said = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
-            log_text = said or error.message
-            _add_without_value(run, trial.key, trial, runtime, probe, "failed", error.message, log_text)
-            return
-    run.add(trial.key, [_row(trial, runtime, probe, one) for one in measured])
-
-
-def _row(
-    trial: Trial, runtime: Runtime, probe: Probe, measured: Measurement, status: str = "ok", reason: str = ""
-) -> dict[str, Any]:
-    return row(trial, trial.runtime, startup.NAME, runtime.parameters, probe, measured, status, reason)
-
-
-def _add_without_value(
-    run: Run, key: str, trial: Trial, runtime: Runtime, probe: Probe, status: str, reason: str, log: str = ""
-) -> None:
-    nothing = [Measurement(metric, unit, float("nan")) for metric, unit in startup.METRICS]
-    run.add(key, [_row(trial, runtime, probe, one, status, reason) for one in nothing], log)
-
-
 def new_id() -> str:
     """An id for one sandbox."""
     return f"labkit-{os.urandom(5).hex()}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], measure))

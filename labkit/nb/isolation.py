@@ -25,17 +25,16 @@ def measure(
     """Run what the run in `folder` lacks; returns notes on what this user cannot measure."""
     if os.geteuid() != 0:
         return ["Isolation is measured as root: its chapter shows what is stored."]
-    isolation.measure(
-        store.Run(folder),
-        profile.isolation_blocks,
-        runtimes or profile.isolation_labels or isolation.LABELS,
-        [name for name in profile.isolation_workloads if name in _NAMES],
+    declared = isolation.Isolation(
+        labels=runtimes or profile.isolation_labels or isolation.LABELS,
+        workloads=[name for name in profile.isolation_workloads if name in _NAMES],
+        blocks=profile.isolation_blocks,
         scale=profile.isolation_scale,
         budget=profile.isolation_budget,
         emulated=profile.emulated,
         seed=profile.seed,
-        progress=progress,
     )
+    isolation.measure(store.Run(folder), declared, progress)
     return []
 
 

@@ -73,10 +73,9 @@ PROFILES = {
 
 
 def profile(name: str, repetitions: int = 0, seed: int = 0) -> Profile:
-    """The profile of this name, with so many `repetitions` of start-up, lives, ablation and isolation, and this `seed`.
+    """The profile of this name, with so many `repetitions` of each experiment but the engine's, and this `seed`.
 
-    0 leaves either as the profile has it; the study of workloads takes its own. LabkitError names the profiles there
-    are.
+    0 leaves either as the profile has it. LabkitError names the profiles there are.
     """
     if name not in PROFILES:
         raise LabkitError(f"no profile {name!r}", f"the profiles are {', '.join(PROFILES)}")
@@ -86,6 +85,9 @@ def profile(name: str, repetitions: int = 0, seed: int = 0) -> Profile:
             found,
             warm_blocks=repetitions,
             cold_blocks=repetitions,
+            core_blocks=repetitions,
+            other_blocks=repetitions,
+            most_blocks=0,
             lives_blocks=repetitions,
             ablation_blocks=repetitions,
             ablation_workload_blocks=repetitions,

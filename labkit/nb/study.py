@@ -89,36 +89,33 @@ def measure(
     profile: Profile,
     groups: Sequence[str] = (),
     runtimes: Sequence[str] | None = None,
-    repetitions: int = 0,
-    seed: int = 0,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Run the blocks that the run in `folder` lacks; returns notes on what cannot be measured by this user.
+    """Run the blocks that the run in `folder` lacks; returns notes on what this user cannot measure.
 
-    `groups` of workloads, all by default; `runtimes` are labels, by default all of the study; `repetitions` blocks of
-    each workload and `seed` in place of the profile's. Raises LabkitError when nothing can be measured.
+    `groups` of workloads, all by default; `runtimes` are labels, by default all of the study. Raises LabkitError when
+    nothing can be measured.
     """
-    if profile.core_blocks + profile.other_blocks + repetitions == 0:
+    if profile.core_blocks + profile.other_blocks == 0:
         return [f"The profile {profile.name} measures nothing of the study."]
     if os.geteuid() != 0:
         return ["The study was not measured: it asks for root, for cgroups, cables and namespaces."]
-    names = names_of(groups) if groups else []
+    names = names_of(groups)
     if groups and not names:
         return []
-    study.measure(
-        store.Run(folder),
-        repetitions or profile.core_blocks,
-        repetitions or profile.other_blocks,
-        runtimes or study.LABELS,
-        names,
-        profile.scale,
-        0 if repetitions else profile.most_blocks,
-        profile.target,
-        profile.budget,
-        profile.emulated,
-        seed or profile.seed,
-        progress,
+    declared = study.Study(
+        labels=runtimes or study.LABELS,
+        workloads=names,
+        core_blocks=profile.core_blocks,
+        other_blocks=profile.other_blocks,
+        most_blocks=profile.most_blocks,
+        target=profile.target,
+        scale=profile.scale,
+        budget=profile.budget,
+        emulated=profile.emulated,
+        seed=profile.seed,
     )
+    study.measure(store.Run(folder), declared, progress)
     return []
 
 
@@ -136,15 +133,13 @@ def observe(
     profile: Profile,
     groups: Sequence[str] = (),
     runtimes: Sequence[str] | None = None,
-    repetitions: int = 0,
-    seed: int = 0,
     wanted: bool = True,
 ) -> Studied:
     """Measure what is missing if `wanted`, with a bar in the notebook meanwhile, and read what `groups` have."""
     notes: list[str] = []
     if wanted:
         with Bar() as bar:
-            notes += measure(folder, profile, groups, runtimes, repetitions, seed, bar)
+            notes += measure(folder, profile, groups, runtimes, bar)
     studied = read(folder, notes)
     return studied.of(*groups) if groups else studied
 

@@ -13,7 +13,7 @@ from labkit.workloads.attempts import ATTEMPTS
 
 pytestmark = pytest.mark.root
 
-LABELS = ("host", "labkit", "runc")
+DECLARED = isolation.Isolation(labels=("host", "labkit", "runc"), blocks=1)
 # What a process with a mount namespace of its own does: tracefs is mounted there alone.
 IN_ITS_OWN = """
 import os, sys
@@ -78,7 +78,7 @@ def run(before, mounted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("isolation")
     folder.chmod(0o755)
     found = Run(folder / "run")
-    isolation.measure(found, blocks=1, labels=LABELS)
+    isolation.measure(found, DECLARED)
     return found
 
 
@@ -133,7 +133,7 @@ def test_the_hosts_tracer_is_as_it_was(run, before, state):
 
 def test_it_is_gone_on_with_and_measures_nothing_twice(run):
     measured = run.measured()
-    isolation.measure(run, blocks=1, labels=LABELS)
+    isolation.measure(run, DECLARED)
     assert run.measured() == measured
 
 

@@ -72,7 +72,7 @@ def test_a_killed_run_loses_nothing_and_leaves_nothing(run):
 def test_sigkill_of_the_worker_keeps_what_was_measured(run):
     run.begin()
     order = '{"runtimes": ["host", "runc"], "warm_blocks": 30, "cold_blocks": 0, "seed": 1}'
-    argv = [sys.executable, "-m", "labkit.bench.worker", str(run.folder), order]
+    argv = [sys.executable, "-m", "labkit.bench.startup_worker", str(run.folder), order]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as worker:
         for line in worker.stdout:
             if line.startswith("[8,"):
@@ -89,9 +89,9 @@ def test_sigkill_of_the_worker_keeps_what_was_measured(run):
 def test_a_runtime_that_is_missing_is_recorded_with_its_reason(run, monkeypatch, tmp_path):
     # The worker finds programs by PATH, and by the folders for administrators' programs.
     monkeypatch.setattr("labkit.runtimes.oci.OciRuntime.path", lambda self: None)
-    from labkit.bench import worker
+    from labkit.bench import startup_worker
 
-    worker.measure(run, ["host", "crun"], warm_blocks=1, cold_blocks=0, seed=1)
+    startup_worker.measure(run, ["host", "crun"], warm_blocks=1, cold_blocks=0, seed=1)
     missing = run.observations().query("runtime == 'crun'")
     assert set(missing["status"]) == {"unavailable"}
     assert set(missing["reason"]) == {"not installed"}
@@ -100,7 +100,7 @@ def test_a_runtime_that_is_missing_is_recorded_with_its_reason(run, monkeypatch,
 
 def test_a_failing_trial_is_recorded_with_its_reason_and_log_and_the_run_goes_on(run, tmp_path):
     from labkit import runtimes
-    from labkit.bench import worker
+    from labkit.bench import startup_worker
     from labkit.bench.design import Trial
     from labkit.workloads import startup as workload
 
@@ -108,7 +108,7 @@ def test_a_failing_trial_is_recorded_with_its_reason_and_log_and_the_run_goes_on
     place = workload.prepare(str(tmp_path))
     os.unlink(tmp_path / "rootfs" / "payload")
     driver = runtimes.driver("runc")
-    worker.run_trial(run, Trial("startup", "warm", 0, 0, "runc"), driver, driver.probe(), place)
+    startup_worker.run_trial(run, Trial("startup", "warm", 0, 0, "runc"), driver, driver.probe(), place)
     frame = run.observations()
     assert set(frame["status"]) == {"failed"}
     assert "payload" in frame["reason"][0]
@@ -125,9 +125,9 @@ def test_a_runtime_that_comes_later_is_measured_in_blocks_of_its_own(run):
 
 
 def test_another_version_of_a_runtime_asks_for_another_run(run):
-    from labkit.bench import worker
+    from labkit.bench import startup_worker
 
-    worker.measure(run, ["host"], warm_blocks=1, cold_blocks=0, seed=1)
+    startup_worker.measure(run, ["host"], warm_blocks=1, cold_blocks=0, seed=1)
     frame = run.observations()
     rows = frame.drop(columns=["run", "host"]).assign(version="an older kernel").to_dict("records")
     run.add("startup-warm-00000-host", rows)

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from labkit.bench.engine import OPERATIONS, TARGETS, TREATMENTS
-from labkit.bench.engine_worker import lacking
+from labkit.bench.engine_worker import missing
 
 PAIRS = ["run.crun", "run.runc", "state.python"]
 
@@ -17,20 +17,20 @@ def measured(*rounds):
 
 
 def test_each_round_has_each_operation_of_each_runtime_once():
-    trials = lacking(measured(), TREATMENTS, 4, seed=1)
+    trials = missing(measured(), TREATMENTS, 4, seed=1)
     assert len(trials) == 4 * len(TREATMENTS)
     for block in range(4):
         assert sorted(trial.runtime for trial in trials if trial.block == block) == sorted(TREATMENTS)
 
 
 def test_complete_rounds_are_not_measured_again_and_one_that_was_cut_short_is_not_completed():
-    trials = lacking(measured(PAIRS, PAIRS[:2]), PAIRS, 3, seed=1)
+    trials = missing(measured(PAIRS, PAIRS[:2]), PAIRS, 3, seed=1)
     assert {trial.block for trial in trials} == {2, 3}
 
 
 def test_a_runtime_that_was_not_available_is_no_round():
     absent = pd.DataFrame([{"experiment": "engine", "workload": "run", "runtime": "crun", "block": -1}])
-    assert {trial.block for trial in lacking(pd.concat([measured(), absent]), PAIRS, 2, seed=1)} == {0, 1}
+    assert {trial.block for trial in missing(pd.concat([measured(), absent]), PAIRS, 2, seed=1)} == {0, 1}
 
 
 def test_every_target_compares_what_is_measured_in_one_operation():

@@ -10,9 +10,9 @@ import pytest
 
 from labkit.bench import study_trial, study_worker, worker
 from labkit.bench.design import Trial
+from labkit.bench.place import Place
 from labkit.bench.row import now
 from labkit.bench.store import Run
-from labkit.bench.study_trial import Place
 from labkit.bench.treatment import Treatment
 from labkit.errors import LabkitError
 from labkit.runtimes import Probe

@@ -4,11 +4,10 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from labkit.bench import study_worker
-from labkit.bench.study_trial import Place
-from labkit.bench.study_worker import _order, sized
+from labkit.bench import rounds, study
+from labkit.bench.store import Run
+from labkit.bench.study_worker import sized
 from labkit.errors import LabkitError
-from labkit.runtimes import Probe
 from labkit.workloads.workload import Workload
 
 LABELS = ["host", "crun", "runc"]
@@ -43,10 +42,8 @@ def block(name, number, labels=LABELS, status="ok"):
 
 
 def order(observations, wanted, labels=LABELS, seed=1):
-    return [
-        (one.name, trial)
-        for one, trial in _order(observations, BOTH, wanted, dict.fromkeys(labels, (None, Probe(True))), seed)
-    ]
+    trials = rounds.order("study", observations, wanted, lambda number: labels, seed)
+    return [(trial.condition, trial) for trial in trials]
 
 
 def test_each_workload_has_each_treatment_once_in_each_of_its_blocks():
@@ -121,65 +118,45 @@ def test_failed_trials_and_workloads_without_the_baseline_size_nothing():
     assert sized(measured(*block("two", 0, ["crun"])), BOTH, 0.05) == {}
 
 
-@pytest.fixture
-def tried(monkeypatch, tmp_path):
-    """A function that runs the rounds of workload one, where crun fails; gives what was tried."""
+def tried(there, wanted, end=0.0):
+    """Run the rounds, where crun fails; gives what was tried, and whether the time was over."""
+    found = []
 
-    class Store:
-        def __init__(self, there):
-            self.there = there
+    def act(trial):
+        found.append((trial.condition, trial.runtime))
+        return trial.runtime != "crun"
 
-        def observations(self, experiment):
-            return self.there
-
-    def run(there, wanted, end=0.0):
-        found = []
-
-        def trial(store, next_trial, one, treatment, probe, place):
-            found.append((one.name, next_trial.runtime))
-            return next_trial.runtime != "crun"
-
-        monkeypatch.setattr(study_worker, "run_trial", trial)
-        monkeypatch.setattr(study_worker, "tell", lambda *step: None)
-        place = Place("", str(tmp_path), 1.0, frozenset(), frozenset())
-        over = study_worker._rounds(
-            Store(there), BOTH, wanted, dict.fromkeys(LABELS, (None, Probe(True))), place, 1, end
-        )
-        return found, over
-
-    return run
+    trials = [trial for _, trial in order(there, wanted)]
+    return found, rounds.run(trials, rounds.failures(there), end, act)
 
 
-def test_a_workload_that_never_went_well_in_a_runtime_is_given_up_there_alone(tried):
+def test_a_workload_that_never_went_well_in_a_runtime_is_given_up_there_alone():
     found, over = tried(measured(), {"one": 5, "two": 1})
     counts = Counter(found)
-    assert counts["one", "crun"] == study_worker._FAILURES
+    assert counts["one", "crun"] == rounds.FAILURES
     assert counts["one", "runc"] == 5
     assert counts["two", "crun"] == 1
     assert not over
 
 
-def test_one_that_went_well_once_is_tried_on(tried):
+def test_one_that_went_well_once_is_tried_on():
     found, _ = tried(measured(*block("one", 0)), {"one": 6, "two": 0})
     assert Counter(found)["one", "crun"] == 5
 
 
-def test_failures_of_an_earlier_session_count(tried):
+def test_failures_of_an_earlier_session_count():
     found, _ = tried(measured(("one", "crun", 0, "failed"), ("one", "crun", 1, "failed")), {"one": 4, "two": 0})
     assert ("one", "crun") not in found
 
 
-def test_no_block_is_begun_when_the_time_is_over(tried):
+def test_no_block_is_begun_when_the_time_is_over():
     assert tried(measured(), {"one": 5, "two": 5}, end=1e-9) == ([], True)
 
 
 def test_nothing_to_measure_is_refused_before_a_process_is_started(tmp_path):
-    from labkit.bench import study
-    from labkit.bench.store import Run
-
     for blocks in ((0, 0), (-1, 2)):
         with pytest.raises(LabkitError, match="no blocks"):
-            study.measure(Run(tmp_path / "run"), *blocks)
+            study.measure(Run(tmp_path / "run"), study.Study(core_blocks=blocks[0], other_blocks=blocks[1]))
     with pytest.raises(LabkitError, match="unknown workload"):
-        study.measure(Run(tmp_path / "run"), 1, 1, workloads=["nginks"])
+        study.measure(Run(tmp_path / "run"), study.Study(core_blocks=1, other_blocks=1, workloads=["nginks"]))
     assert not (tmp_path / "run").exists()
