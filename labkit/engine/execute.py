@@ -9,7 +9,8 @@ from labkit.engine import filter
 from labkit.errors import LabkitError
 from labkit.linux import lsm
 from labkit.linux.namespaces import NAMESPACES
-from labkit.plan import build, facts, labels, process, scheduling
+from labkit.plan import facts, labels, process, scheduling
+from labkit.plan.become import become
 from labkit.plan.enter import EnterContainer, OpenContainer
 from labkit.plan.join import CloneInUserNamespace, JoinNamespace, LeaveNamespace, OpenPidNamespace
 from labkit.plan.manner import Manner
@@ -65,16 +66,18 @@ def prepare(found: State, spec: Spec, manner: Manner, below: Sequence[str] = (),
     child += labels.label_steps(spec, host)
     # Nobody inside can trace it (CVE-2016-9962).
     child += [process.NotDumpable(), EnterContainer(entered)]
-    if "user" in build.kinds(spec):
+    if "user" in spec.linux.kinds():
         child.append(BecomeRoot())
     if affinity and affinity.final:
         child.append(scheduling.SetAffinity(parse_list(affinity.final), "inside the container's cgroups"))
     if spec.process.terminal:
-        child.append(build.terminal(spec, manner, first=False))
+        from labkit.plan.terminal import terminal
+
+        child.append(terminal(spec, manner, first=False))
     if manner.keyring:
         child.append(process.NewKeyring(f"_ses.{found.id}"))
     compiled = ("configured", filter.kept_program(spec.linux.seccomp)) if spec.linux.seccomp else None
-    child += build.become(spec, host, compiled, notes, manner)
+    child += become(spec, host, compiled, notes, manner)
     about = (spec.oci_version, found.id, found.values["bundle"], spec.annotations)
     return Plan(found.id, (), tuple(before), tuple(after), tuple(child), tuple(notes), {}, about, manner.left)
 

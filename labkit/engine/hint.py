@@ -1,8 +1,10 @@
-"""What to do about a system call that failed in a step."""
+"""What to do about a system call that failed in a step, or in the clone."""
 
 from __future__ import annotations
 
 import errno
+
+from labkit.errors import LabkitError
 
 _ROOT = {
     errno.ENOENT: "give an existing folder with --rootfs, or an image with --image",
@@ -13,6 +15,12 @@ _ANY = {
     errno.ENOSPC: "the disk, or the tmpfs behind it, is full: make room, for example with: labkit image rm --all",
     errno.EROFS: "the root filesystem is read-only and lacks this place; make the folder in the image",
     errno.EMFILE: "too many open files: raise the limit with ulimit -n, or run fewer containers at once",
+    errno.ENOMEM: "the host, or the caller's own cgroup, is out of memory",
+}
+_CLONE_HINTS = {
+    errno.EMFILE: "too many open files: raise the limit with ulimit -n, or run fewer containers at once",
+    errno.EAGAIN: "too many processes: see ulimit -u, and pids.max of the caller's own cgroup",
+    errno.ENOSPC: "too many namespaces; see: sysctl user",
     errno.ENOMEM: "the host, or the caller's own cgroup, is out of memory",
 }
 _RESTRICTED = "this host restricts user namespaces; see: sysctl kernel.apparmor_restrict_unprivileged_userns"
@@ -51,3 +59,17 @@ def hint(step: str, number: int | None) -> str:
     if number == errno.EINVAL and step == "WriteCgroup":
         return "the kernel does not take this value; see cgroups(7)"
     return _ANY.get(number or 0, "")
+
+
+def explain_clone_error(error: OSError, rootless: bool) -> LabkitError:
+    """A refused clone in words: the usual causes are sysctls and a missing privilege."""
+    if error.errno in (errno.EPERM, errno.ENOSPC, errno.EUSERS) and rootless:
+        return LabkitError(
+            f"this host lets no ordinary user make a user namespace ({error.strerror})",
+            "run as root, or see: sysctl kernel.unprivileged_userns_clone user.max_user_namespaces "
+            "kernel.apparmor_restrict_unprivileged_userns",
+        )
+    if error.errno == errno.EPERM:
+        return LabkitError("namespaces need CAP_SYS_ADMIN", "run as root, or let labkit make a user namespace")
+    advice = _CLONE_HINTS.get(error.errno or 0, "labkit doctor shows what this kernel has")
+    return LabkitError(f"the kernel refuses to clone the container's process: {error.strerror}", advice)

@@ -11,13 +11,12 @@ import time
 from _socket import socket
 
 from labkit.engine import child, sync
-from labkit.engine.hint import hint
+from labkit.engine.hint import explain_clone_error, hint
 from labkit.engine.hooks import hooks, wait_through
 from labkit.engine.trace import now
 from labkit.errors import LabkitError, StepError
 from labkit.linux.descriptors import readable
 from labkit.linux.timer import timer
-from labkit.plan.build import explain_clone_error
 from labkit.plan.folder import add_to_state
 from labkit.plan.parent import MakeCgroup, MakeStateFolder
 from labkit.plan.plan import Plan

@@ -14,6 +14,7 @@ from labkit.errors import LabkitError
 from labkit.linux import lsm
 from labkit.linux.rundir import rundir
 from labkit.plan import build, facts, filesystems
+from labkit.plan.become import setgroups_denied
 from labkit.plan.filesystems import map_text
 from labkit.plan.labels import labelled
 from labkit.plan.manner import Manner
@@ -140,7 +141,7 @@ def _check_root(path: str) -> None:
 def _id_maps(spec: Spec, host: facts.Facts) -> Step:
     if host.euid == 0:
         maps = map_text(spec.linux.gid_mappings), map_text(spec.linux.uid_mappings)
-        return WriteIdMaps(build.setgroups_denied(host, spec), *maps)
+        return WriteIdMaps(setgroups_denied(host, spec), *maps)
     from labkit.engine.users import map_step
 
     return map_step(spec, host)

@@ -9,7 +9,8 @@ from labkit.errors import LabkitError
 from labkit.linux.capabilities import NUMBERS
 from labkit.linux.proc import read_file
 from labkit.linux.subids import find_mapper, subordinate, user_name
-from labkit.plan.build import IDMAP_ANNOTATION, OVERLAY_ANNOTATION, setgroups_denied
+from labkit.plan.become import setgroups_denied
+from labkit.plan.build import IDMAP_ANNOTATION, OVERLAY_ANNOTATION
 from labkit.plan.facts import Facts
 from labkit.plan.filesystems import map_text
 from labkit.plan.parent import WriteIdMaps

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.errors import LabkitError, SpecError
+from labkit.errors import SpecError
 from labkit.linux import capabilities
 from labkit.linux.mount import MOUNT_ATTR_RDONLY
 from labkit.plan import build, devices, mounts, namespaces, process, scheduling
@@ -400,11 +400,3 @@ def test_the_clone_makes_all_namespaces_but_those_entered_later():
     assert "time" in build.clone_kinds(made)
     made.linux.time_offsets = {"boottime": TimeOffset(secs=1)}
     assert "time" not in build.clone_kinds(made)
-
-
-@pytest.mark.parametrize("number", [1, 28, 87])
-def test_a_refused_user_namespace_is_explained_by_its_sysctls(number):
-    error = build.explain_clone_error(OSError(number, "no"), rootless=True)
-    assert isinstance(error, LabkitError)
-    assert "user namespace" in error.message
-    assert "max_user_namespaces" in error.hint
