@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 
-from labkit.engine import state
+from labkit.engine import alive, state
 from labkit.engine.client import Running, stop_spawner, warn
 from labkit.engine.collect import Result, through_pipes
 from labkit.engine.configure import configure
-from labkit.engine.hint import hint
 from labkit.engine.image_defaults import completed
 from labkit.engine.prepare import prepare
 from labkit.errors import LabkitError
@@ -25,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _io import FileIO
     from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any, Self
 
@@ -388,25 +387,10 @@ class Container:
         return self._running
 
     def _found(self) -> State | None:
-        """Its state on disk; None when it is gone, and its id perhaps another's."""
-        running = self._made()
-        found = state.read(f"{state.root()}/{self.id}", self.id) if running.status is None else None
-        return found if found and found.pid == running.pid else None
+        return alive.found(self.id, self._made())
 
     def _alive(self) -> State:
-        found = self._found()
-        if found is None or not found.runs():
-            raise LabkitError(f"container {self.id} has ended", "make a new Container")
-        return found
+        return alive.alive(self.id, self._made())
 
-    @contextmanager
-    def _locked(self) -> Iterator[State]:
-        """Its state, while nobody else changes it; a file that is gone within the block says that it has ended."""
-        self._alive()
-        try:
-            with state.Lock(self.id, state.root()):
-                yield self._alive()
-        except OSError as error:
-            self._alive()
-            about = f"{error.filename}: " if error.filename else ""
-            raise LabkitError(f"container {self.id}: {about}{error.strerror}", hint("", error.errno)) from error
+    def _locked(self) -> AbstractContextManager[State]:
+        return alive.locked(self.id, self._made())
