@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from labkit.bench import usage
 from labkit.bench.account import PREFIX, Account
@@ -36,18 +36,27 @@ def _nothing(runtime: Runtime, id: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-@dataclass(slots=True)
-class _Streams:
-    """A program's stdin, stdout and stderr as descriptors of files; `out` and `log` are read when it has ended."""
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What is run where, and what is open meanwhile: `stack` closes it.
 
-    null: int = field(default_factory=lambda: os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
-    out: int = field(default_factory=lambda: os.memfd_create("stdout", os.MFD_CLOEXEC))
+    `log` is a descriptor for what the programs and the runtime say, `null` one for who has nothing to read or to say,
+    and `out` one of a file for what is said to stdout, which is read when its program has ended.
+    """
 
-    def close(self) -> None:
-        os.close(self.null)
-        os.close(self.out)
+    treatment: Treatment
+    workload: Workload
+    place: Place
+    id: str
+    log: int
+    during: During
+    stack: ExitStack
+    account: Account
+    null: int
+    out: int
 
     def text(self) -> str:
+        """What was said to stdout."""
         return os.pread(self.out, 1 << 24, 0).decode(errors="replace")
 
 
@@ -62,15 +71,17 @@ def trial(
     """
     slept = _asleep()
     with ExitStack() as stack:
-        streams = _Streams()
-        stack.callback(streams.close)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        stack.callback(os.close, null)
+        out = os.memfd_create("stdout", os.MFD_CLOEXEC)
+        stack.callback(os.close, out)
         account = stack.enter_context(Account(id))
-        run = _serve if workload.port else _work
+        one = _Trial(treatment, workload, place, id, log, during, stack, account, null, out)
         try:
-            measured = run(treatment, workload, place, id, streams, log, account, stack, during)
+            measured = _serve(one) if workload.port else _work(one)
             _check_main(workload, measured)
         except LabkitError:
-            os.write(log, streams.text().encode()[-65536:])
+            os.write(log, one.text().encode()[-65536:])
             raise
     if _asleep() - slept > _AWAKE:
         raise LabkitError(
@@ -79,29 +90,18 @@ def trial(
     return measured
 
 
-def _work(
-    treatment: Treatment,
-    workload: Workload,
-    place: Place,
-    id: str,
-    streams: _Streams,
-    log: int,
-    account: Account,
-    stack: ExitStack,
-    during: During,
-) -> list[Measurement]:
+def _work(one: _Trial) -> list[Measurement]:
     """A job: from asking for the sandbox until it is gone."""
-    spec = _spec(workload, treatment, place, account.path, stack)
-    runtime = treatment.runtime
-    with _started(runtime, spec, place, id, (streams.null, streams.out, log), account) as sandbox:
-        with during(runtime, id), usage.watching(runtime, id) as watched, _own_share() as share:
+    runtime, workload, account = one.treatment.runtime, one.workload, one.account
+    with _started(one, runtime, _spec(one), one.out) as sandbox:
+        with one.during(runtime, one.id), usage.watching(runtime, one.id) as watched, _own_share() as share:
             status = sandbox.wait(workload.timeout)
         sandbox.delete()
         end = time.monotonic_ns()
-        _check(status, workload.args(place.scale)[0], log)
+        _check(status, workload.args(one.place.scale)[0], one.log)
         user, system = account.cpu()
         return [
-            *_parsed(workload, streams.text()),
+            *_parsed(workload, one.text()),
             Measurement("whole_life", "s", (end - sandbox.asked) / 1e9),
             Measurement("cpu_user", "s", user),
             Measurement("cpu_system", "s", system),
@@ -111,49 +111,39 @@ def _work(
         ]
 
 
-def _serve(
-    treatment: Treatment,
-    workload: Workload,
-    place: Place,
-    id: str,
-    streams: _Streams,
-    log: int,
-    account: Account,
-    stack: ExitStack,
-    during: During,
-) -> list[Measurement]:
+def _serve(one: _Trial) -> list[Measurement]:
     """A server: while the load from outside lasts."""
+    workload, place, account = one.workload, one.place, one.account
     assert workload.load is not None
-    if treatment.unreachable:
-        raise LabkitError(treatment.unreachable, "jobs are measured in it")
-    runtime = treatment.served or treatment.runtime
-    spec = _spec(workload, treatment, place, account.path, stack)
+    if one.treatment.unreachable:
+        raise LabkitError(one.treatment.unreachable, "jobs are measured in it")
+    runtime = one.treatment.served or one.treatment.runtime
+    spec = _spec(one)
     address = _LOOPBACK
-    if any(one.kind == "network" for one in spec.linux.namespaces):
+    if any(namespace.kind == "network" for namespace in spec.linux.namespaces):
         address = SANDBOX
-        path = stack.enter_context(linked(id, hide_settings=treatment.served is not None))
+        path = one.stack.enter_context(linked(one.id, hide_settings=one.treatment.served is not None))
         spec.linux.namespaces = tuple(
-            Namespace(kind="network", path=path) if one.kind == "network" else one for one in spec.linux.namespaces
+            Namespace(kind="network", path=path) if namespace.kind == "network" else namespace
+            for namespace in spec.linux.namespaces
         )
     else:
         _check_free(workload.port)
     # What the server says is no figure; it belongs to the log.
-    with _started(runtime, spec, place, id, (streams.null, log, log), account) as sandbox:
+    with _started(one, runtime, spec, one.log) as sandbox:
         asked = time.monotonic_ns()
-        _until_it_listens(address, workload.port, sandbox, log)
+        _until_it_listens(address, workload.port, sandbox, one.log)
         ready = time.monotonic_ns()
         if workload.fill is not None:
-            args = workload.fill(address, place.scale)
-            _load(sandbox, args, place, id, (streams.null, log, log), workload.timeout, log)
-        cpu, before = account.cpu(), usage.snapshot(runtime, id)
+            _load(one, sandbox, workload.fill(address, place.scale), one.log)
+        cpu, before = account.cpu(), usage.snapshot(runtime, one.id)
         begin = time.monotonic_ns()
-        args = workload.load(address, place.scale)
-        with during(runtime, id), _own_share() as share:
-            _load(sandbox, args, place, id, (streams.null, streams.out, log), workload.timeout, log)
+        with one.during(runtime, one.id):
+            share = _load(one, sandbox, workload.load(address, place.scale), one.out)
         end = time.monotonic_ns()
-        after, later = usage.snapshot(runtime, id), account.cpu()
+        after, later = usage.snapshot(runtime, one.id), account.cpu()
         sandbox.delete()
-        measured = _parsed(workload, streams.text())
+        measured = _parsed(workload, one.text())
         # The parts of the sum are rounded, so that the smaller one can go back by a tick.
         user, system = (max(0.0, now - then) for now, then in zip(later, cpu, strict=True))
         used = [
@@ -175,11 +165,15 @@ def _serve(
 
 @contextmanager
 def _own_share() -> Iterator[list[Measurement]]:
-    """Yield a list that holds, when the context is over, the share of one core that this process took meanwhile."""
+    """Yield a list that holds, when the context is over, the share of one core that this process took, and its time."""
     share: list[Measurement] = []
     cpu, begin = time.process_time(), time.monotonic()
     yield share
-    share.append(Measurement("harness", "1", (time.process_time() - cpu) / (time.monotonic() - begin)))
+    wall = time.monotonic() - begin
+    share += [
+        Measurement("harness", "1", (time.process_time() - cpu) / wall),
+        Measurement("harness_wall", "s", wall),
+    ]
 
 
 def _parsed(workload: Workload, text: str) -> list[Measurement]:
@@ -207,9 +201,10 @@ def _operations(workload: Workload, measured: list[Measurement], scale: float) -
     return [one.value for one in measured if one.metric == "operations" and one.value > 0]
 
 
-def _spec(workload: Workload, treatment: Treatment, place: Place, cgroup: str, stack: ExitStack) -> Spec:
+def _spec(one: _Trial) -> Spec:
     """The bundle's text for the workload: everybody's, with two places to write to, as the treatment changes it."""
-    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="scratch-", dir=place.folder))
+    workload, place = one.workload, one.place
+    scratch = one.stack.enter_context(tempfile.TemporaryDirectory(prefix="scratch-", dir=place.folder))
     os.chmod(scratch, 0o1777)
     if workload.files is not None:
         workload.files(scratch, place.scale)
@@ -218,8 +213,8 @@ def _spec(workload: Workload, treatment: Treatment, place: Place, cgroup: str, s
         _memory(),
         Mount(destination=SCRATCH, kind="bind", source=scratch, options=("bind", "rw")),
     )
-    spec.linux.cgroups_path = cgroup
-    treatment.alter(spec)
+    spec.linux.cgroups_path = one.account.path
+    one.treatment.alter(spec)
     return spec
 
 
@@ -228,17 +223,15 @@ def _memory() -> Mount:
 
 
 @contextmanager
-def _started(
-    runtime: Runtime, spec: Spec, place: Place, id: str, stdio: tuple[int, int, int], account: Account
-) -> Iterator[Sandbox]:
-    with tempfile.TemporaryDirectory(prefix="bundle-", dir=place.folder) as folder:
+def _started(one: _Trial, runtime: Runtime, spec: Spec, out: int) -> Iterator[Sandbox]:
+    with tempfile.TemporaryDirectory(prefix="bundle-", dir=one.place.folder) as folder:
         os.chmod(folder, 0o755)
         bundle.write(folder, spec)
         own = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, place.sandbox_cpus)
+        os.sched_setaffinity(0, one.place.sandbox_cpus)
         try:
-            with account.entered():
-                sandbox = runtime.start(folder, id, stdio)
+            with one.account.entered():
+                sandbox = runtime.start(folder, one.id, (one.null, out, one.log))
         finally:
             os.sched_setaffinity(0, own)
         try:
@@ -247,40 +240,36 @@ def _started(
             sandbox.delete()
 
 
-def _load(
-    sandbox: Sandbox,
-    args: tuple[str, ...],
-    place: Place,
-    id: str,
-    stdio: tuple[int, int, int],
-    timeout: float,
-    log: int,
-) -> None:
-    """Run the load. Where it fails because the server has ended, that is the reason."""
+def _load(one: _Trial, sandbox: Sandbox, args: tuple[str, ...], out: int) -> list[Measurement]:
+    """Run the load; returns what the harness took of a core meanwhile.
+
+    Raises LabkitError when it fails; where it does because the server has ended, that is the reason.
+    """
     try:
-        _outside(args, place, id, stdio, timeout, log)
+        return _outside(one, args, out)
     except LabkitError:
-        _check_running(sandbox, log)
+        _check_running(sandbox, one.log)
         raise
 
 
-def _outside(
-    args: tuple[str, ...], place: Place, id: str, stdio: tuple[int, int, int], timeout: float, log: int
-) -> None:
+def _outside(one: _Trial, args: tuple[str, ...], out: int) -> list[Measurement]:
     """Run a program of the image on the host, on the load's own CPUs. Raises LabkitError when it fails."""
-    cpus = ",".join(map(str, sorted(place.load_cpus)))
-    spec = bundle.spec(place.rootfs, ("taskset", "-c", cpus, *args))
+    cpus = ",".join(map(str, sorted(one.place.load_cpus)))
+    spec = bundle.spec(one.place.rootfs, ("taskset", "-c", cpus, *args))
     spec.mounts += (_memory(),)
     bare(spec)
-    spec.linux.cgroups_path = f"/{PREFIX}{id}-load"
-    with tempfile.TemporaryDirectory(prefix="bundle-", dir=place.folder) as folder:
+    spec.linux.cgroups_path = f"/{PREFIX}{one.id}-load"
+    with tempfile.TemporaryDirectory(prefix="bundle-", dir=one.place.folder) as folder:
         bundle.write(folder, spec)
-        sandbox = Labkit().start(folder, f"{id}-load", stdio)
+        sandbox = Labkit().start(folder, f"{one.id}-load", (one.null, out, one.log))
         try:
-            status = sandbox.wait(timeout)
+            # To start it is over before it begins.
+            with _own_share() as share:
+                status = sandbox.wait(one.workload.timeout)
         finally:
             sandbox.delete()
-    _check(status, args[0], log)
+    _check(status, args[0], one.log)
+    return share
 
 
 def _check_free(port: int) -> None:

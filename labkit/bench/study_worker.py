@@ -13,7 +13,7 @@ import pandas as pd
 
 from labkit.bench import rounds
 from labkit.bench.attempt import Lost, attempt
-from labkit.bench.available import Available, available, note
+from labkit.bench.available import available, note
 from labkit.bench.design import Trial
 from labkit.bench.place import Place, built, place
 from labkit.bench.row import row
@@ -42,20 +42,30 @@ def measure(run: Run, **order: Any) -> None:
     there = available(run, (EXPERIMENT,), declared.labels, declared.emulated)
     rootfs = built()
     wanted = {one.name: declared.core_blocks if one.core else declared.other_blocks for one in chosen}
+    by_name = {one.name: one for one in chosen}
     end = begun + declared.budget if declared.budget else 0.0
     with session(run, EXPERIMENT, declared.seed, 0) as scratch:
         os.chmod(scratch, 0o755)
         here = place(rootfs, scratch, declared.scale)
         _engine_on(here.sandbox_cpus)
         os.sched_setaffinity(0, here.load_cpus)
-        if _rounds(run, chosen, wanted, there, here, declared.seed, end):
-            return
-        if declared.most_blocks:
+
+        def act(next_trial: Trial) -> bool:
+            return run_trial(run, next_trial, by_name[next_trial.condition], *there[next_trial.runtime], here)
+
+        def go(wanted: Mapping[str, int]) -> bool:
+            """Run the blocks that are missing; whether the time was over before."""
+            known = run.observations(EXPERIMENT)
+            todo = list(rounds.order(EXPERIMENT, known, wanted, lambda number: in_block(there, number), declared.seed))
+            return rounds.run(todo, rounds.failures(known), end, act)
+
+        over = go(wanted)
+        if declared.most_blocks and not over:
             sizes = sized(run.observations(EXPERIMENT), chosen, declared.target)
-            wanted = {name: min(declared.most_blocks, max(count, sizes.get(name, 0))) for name, count in wanted.items()}
-            if _rounds(run, chosen, wanted, there, here, declared.seed, end):
-                return
-    tell(1, 1, "all is measured")
+            most = declared.most_blocks
+            over = go({name: min(most, max(count, sizes.get(name, 0))) for name, count in wanted.items()})
+    if not over:
+        tell(1, 1, "all is measured")
 
 
 def _engine_on(cpus: frozenset[int]) -> None:
@@ -77,26 +87,6 @@ def sized(observations: pd.DataFrame, workloads: Sequence[Workload], target: flo
             ratios = table.div(table[_BASELINE], axis=0)
             found[one.name] = max(needed(list(ratios[label].dropna()), target) for label in table)
     return found
-
-
-def _rounds(
-    run: Run,
-    workloads: Sequence[Workload],
-    wanted: Mapping[str, int],
-    there: Available,
-    here: Place,
-    seed: int,
-    end: float,
-) -> bool:
-    """Run the blocks that are missing; whether the time was over before."""
-    observations = run.observations(EXPERIMENT)
-    by_name = {one.name: one for one in workloads}
-    todo = list(rounds.order(EXPERIMENT, observations, wanted, lambda number: in_block(there, number), seed))
-
-    def act(next_trial: Trial) -> bool:
-        return run_trial(run, next_trial, by_name[next_trial.condition], *there[next_trial.runtime], here)
-
-    return rounds.run(todo, rounds.failures(observations), end, act)
 
 
 def run_trial(run: Run, next_trial: Trial, workload: Workload, one: Treatment, probe: Probe, here: Place) -> bool:
