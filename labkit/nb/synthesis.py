@@ -9,6 +9,7 @@ from IPython.display import HTML
 from labkit.nb.displays import interval, table
 from labkit.nb.study import LOADS
 from labkit.plots import style
+from labkit.stats.harness import TOLERATED, share_of_run, shares
 from labkit.stats.validity import BEWARE, UNKNOWN
 
 _NOTHING = HTML("<p>Nothing of this was measured.</p>")
@@ -128,13 +129,18 @@ def harness_in_words(observations: pd.DataFrame) -> str:
     if len(medians):
         told = style.list_in_words(f"{amount(float(v), 's')} ({name})" for name, v in medians.items())
         parts.append(f"A trial whose program ends at once takes {told}: so much of any trial is not the program's.")
-    shares = good[good["metric"] == "harness"]["value"]
-    if len(shares):
-        ends = shares.median(), shares.quantile(0.95)
+    found = shares(observations)
+    if len(found):
+        each = found["share"]
         parts.append(
-            f"While a trial ran, the harness took {100 * ends[0]:.2f} % of one core in the median of {len(shares)} "
-            f"trials, and in nineteen of twenty at most {100 * ends[1]:.2f} %."
+            f"While {len(found)} trials ran, the harness took {100 * share_of_run(found):.2f} % of one core: "
+            f"{100 * each.median():.2f} % in their median, at most {100 * each.quantile(0.95):.2f} % in nineteen of "
+            "twenty."
         )
+        typical = each.groupby(found["condition"], observed=True).median()
+        much = sorted(str(name) for name in typical[typical > TOLERATED].index)
+        if much:
+            parts.append(f"It took more than {100 * TOLERATED:g} % beside {style.list_in_words(much)}.")
     return " ".join(parts) or "No empty trial was measured."
 
 

@@ -9,14 +9,15 @@ import pandas as pd
 
 from labkit.bench.startup import AGAIN
 from labkit.stats.cost import Cost, as_costs
+from labkit.stats.harness import TOLERATED, share_of_run, shares
 from labkit.stats.ratio import fewest
 from labkit.stats.stability import Stability
 
 COLUMNS = ("threat", "found", "verdict")
 FINE, BEWARE, UNKNOWN = "none seen", "beware", "not known"
-# What is tolerated: load per CPU before a session, time that a hypervisor took, the harness's share of one core.
 _BASELINE = "runc"
-_LOAD, _STEAL, _HARNESS = 0.5, 1.0, 0.01
+# What is tolerated: load per CPU before a session, and the % of it that a hypervisor took.
+_LOAD, _STEAL = 0.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,8 @@ def _own_cpu(facts: Mapping[str, Any]) -> Line:
 
 def _harness(observations: pd.DataFrame) -> Line:
     what = "a harness that takes part"
-    shares = observations[(observations["metric"] == "harness") & (observations["status"] == "ok")]["value"]
-    if shares.empty:
+    found = shares(observations)
+    if found.empty:
         return what, "not recorded", UNKNOWN
-    text = f"it took {100 * shares.median():.2f} % of one core while a trial ran (median of {len(shares)})"
-    return _judged(what, text, float(shares.median()) <= _HARNESS)
+    share = share_of_run(found)
+    return _judged(what, f"it took {100 * share:.2f} % of one core while {len(found)} trials ran", share <= TOLERATED)

@@ -120,6 +120,10 @@ def test_jobs_and_servers_are_measured_in_every_runtime_on_their_own_cpus(run, m
     used = {key: value + values(rows, "cpu_system")[key] for key, value in values(rows, "cpu_user").items()}
     assert set(used) == everything
     assert min(used[key] for key in used if key[0] == "job") > 0
+    # What this process took of a core, and of which time: a job's whole run, or that of a server's load.
+    assert set(values(rows, "harness")) == set(values(rows, "harness_wall")) == everything
+    wall, load = values(rows, "harness_wall"), values(rows, "load")
+    assert all(0 < wall[key] < (load[key] if key in load else values(rows, "whole_life")[key]) for key in everything)
     assert left(run) == []
 
 

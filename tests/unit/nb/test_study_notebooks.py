@@ -136,6 +136,10 @@ def test_validity_and_the_harness_are_told_in_words(studied):
     said = synthesis.harness_in_words(studied.observations)
     assert "ends at once takes" in said
     assert "0.4" in said
+    assert "more than" not in said
+    rows = studied.observations
+    busy = rows.assign(value=rows["value"].where(rows["metric"] != "harness", 0.04))
+    assert "It took more than 1 % beside empty." in synthesis.harness_in_words(busy)
     assert synthesis.harness_in_words(studied.observations.iloc[:0]) == "No empty trial was measured."
 
 
