@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ from labkit.linux.proc import read_file
 from labkit.runtimes import Runtime, host_process
 from labkit.workloads.measurement import Measurement
 
-# A look reads some hundred small files: at these intervals, in s, it takes less than a hundredth of one CPU.
+# When to look first, and at which intervals at least, in s.
 _FIRST, _NEXT = 0.6, 1.0
+# A look reads some hundred small files, and more of a sandbox of many processes. So much of one CPU may that take.
+_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,13 @@ def watching(runtime: Runtime, id: str) -> Iterator[Watched]:
     def watch() -> None:
         pause = _FIRST
         while not over.wait(pause):
+            begun = time.thread_time()
             try:
                 watched.look(runtime, id)
             except (LabkitError, OSError):
                 # What was being read is going away; the trial itself finds out whether that is right.
                 pass
-            pause = _NEXT
+            pause = pause_after(time.thread_time() - begun)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -114,6 +118,11 @@ def watching(runtime: Runtime, id: str) -> Iterator[Watched]:
     finally:
         over.set()
         thread.join()
+
+
+def pause_after(taken: float) -> float:
+    """How long not to look again, in s, after a look that took so many seconds of CPU."""
+    return max(_NEXT, taken / _SHARE)
 
 
 def _switches(pid: int) -> tuple[int, int]:

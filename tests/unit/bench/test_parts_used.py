@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from labkit.bench import usage
-from labkit.bench.usage import Part, Watched, between, snapshot, watching
+from labkit.bench.usage import Part, Watched, between, pause_after, snapshot, watching
 from labkit.errors import LabkitError
 from labkit.runtimes.host_process import HostProcess
 
@@ -92,3 +92,8 @@ def test_a_look_that_fails_is_no_end_of_looking(error, monkeypatch, figures):
     with watching(runtime, "a") as watched:
         assert runtime.looked.wait(30)
     assert watched.measured() == []
+
+
+def test_looks_take_at_most_a_two_hundredth_of_one_core():
+    assert pause_after(0.0001) == 1
+    assert pause_after(0.02) == pytest.approx(200 * 0.02)
