@@ -14,7 +14,8 @@ _LANE = 0.2  # how far the dots of two conditions in one row are from its middle
 def ratio(ratios: pd.DataFrame, missing: pd.DataFrame, metric: str) -> Figure:
     """A row per runtime, a panel per baseline, a dot per condition with its interval; missing runtimes in grey.
 
-    `ratios`: what RatioToBaseline gives, for one baseline or several below each other; `missing`: what Missing gives.
+    `ratios`: what RatioToBaseline gives, for one baseline or several below each other; `missing`: what Missing gives,
+    whose failed trials are counted beside the runtime.
     Rows go from fast to slow by the first baseline's ratio.
     """
     chosen = of_metric(ratios, metric)
@@ -26,6 +27,8 @@ def ratio(ratios: pd.DataFrame, missing: pd.DataFrame, metric: str) -> Figure:
         for row in missing.to_dict("records")
         if row["runtime"] not in order and row["status"] == "unavailable"
     }
+    failed = missing[missing["status"] == "failed"].groupby("runtime")["trials"].sum()
+    names = [f"{name} ({failed[name]} failed)" if name in failed else name for name in order]
     with style.styled():
         rows = len(order) + len(absent)
         figure, panels = style.new_figure(3.9 * max(len(baselines), 1.4), 1.5 + 0.4 * rows, len(baselines))
@@ -37,7 +40,7 @@ def ratio(ratios: pd.DataFrame, missing: pd.DataFrame, metric: str) -> Figure:
                     text = style.shorten(f"not available: {reason}", 46)
                     axes.text(0.01, place, text, transform=axes.get_yaxis_transform(), va="center",
                               fontsize="small", color="#555555", zorder=5)  # fmt: skip
-        panels[0].set_yticks(range(rows), [*order, *absent])
+        panels[0].set_yticks(range(rows), [*names, *absent])
         for label in panels[0].get_yticklabels()[len(order) :]:
             label.set_color(style.GREY)
         panels[0].set_ylim(rows - 0.4, -0.6)

@@ -50,6 +50,12 @@ def test_the_ratio_figure_names_what_is_not_available_and_why(observations, rati
     assert any("not available: /dev/kvm" in text.get_text() for text in figure.axes[0].texts)
 
 
+def test_the_ratio_figure_says_how_many_trials_failed(observations, ratios):
+    failed = [row("crun", "warm", 100 + number, 0, status="failed", reason="it died") for number in range(3)]
+    missing = Missing()(pd.concat([observations, pd.DataFrame(failed)], ignore_index=True))
+    assert rows_of(ratio.ratio(ratios, missing, METRIC))[:2] == ["host", "crun (3 failed)"]
+
+
 def test_the_conditions_differ_in_marker_and_not_in_colour_alone(observations, ratios):
     figure = ratio.ratio(ratios, Missing()(observations), METRIC)
     lines = [container.lines[0] for container in figure.axes[0].containers]
