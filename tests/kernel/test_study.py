@@ -1,5 +1,6 @@
 """The study as a whole, with workloads of busybox in place of the real ones, whose image takes minutes to build."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import pytest
 
 from labkit.bench.account import PREFIX
 from labkit.bench.store import Run
+from labkit.bench.work import USER_ERROR
+from labkit.cgroups import processes
 from labkit.cgroups.detect import detect
 
 pytestmark = pytest.mark.root
@@ -44,6 +47,7 @@ every.WORKLOADS = (
              port=8124, load=lambda address, scale: ("no-such-load", address)),
     Workload("rhubarb", "cpu", "", (), job("echo rhubarb"), parse, "throughput"),
     Workload("endless", "cpu", "", (), job("echo it runs >&2; exec sleep 300"), parse, "throughput"),
+    Workload("stuck", "cpu", "", (), job("echo it runs >&2; exec sleep 300"), parse, "throughput", timeout=1.5),
 )
 every.image = lambda: "busybox"
 sys.exit(worker.main(sys.argv[1:], study_worker.measure))
@@ -61,7 +65,7 @@ def worker(run):
     """A function that starts the process that measures; it is ended when the test is over."""
     started = []
 
-    def start(labels, workloads, core_blocks, other_blocks=0):
+    def start(labels, workloads, core_blocks, other_blocks=0, run=run):
         order = {"labels": labels, "workloads": workloads, "core_blocks": core_blocks, "other_blocks": other_blocks}
         order |= {"scale": 1.0, "most_blocks": 0, "target": 0.05, "budget": 0.0, "emulated": True, "seed": 1}
         argv = [sys.executable, "-c", WORKER, str(run.folder), json.dumps(order)]
@@ -99,6 +103,19 @@ def left(run):
 def values(rows, metric):
     found = rows[rows["metric"] == metric]
     return dict(zip(zip(found["condition"], found["runtime"], strict=True), found["value"], strict=True))
+
+
+def statuses(run, workload, label):
+    rows = run.observations("study")
+    return set(rows[(rows["condition"] == workload) & (rows["runtime"] == label)]["status"])
+
+
+def lost(run, workload, label):
+    """The reason and the log of a trial, which failed."""
+    assert statuses(run, workload, label) == {"failed"}
+    rows = run.observations("study").set_index(["condition", "runtime"])
+    log = run.folder / f"trials/study-{workload}-00000-{label}.log"
+    return rows.loc[(workload, label), "reason"], log.read_text()
 
 
 LABELS = ["host", "labkit", "runc"]
@@ -140,6 +157,97 @@ def test_what_fails_is_recorded_with_its_reason_and_the_run_goes_on(run, measure
     assert {log.read_text() for log in logs} == {"rhubarb\n"}
     assert set(rows[rows["condition"] == "job"]["status"]) == {"ok"}
     assert left(run) == []
+
+
+def test_a_sandbox_that_hangs_is_given_up_with_what_it_said_and_the_run_goes_on(run, measure):
+    measure(["labkit", "runc"], ["stuck", "job"], 1, 1)
+    for label in ("labkit", "runc"):
+        reason, log = lost(run, "stuck", label)
+        assert "1.5 s" in reason
+        assert "it runs" in log
+        assert statuses(run, "job", label) == {"ok"}
+    assert left(run) == []
+
+
+def test_a_runtime_that_is_killed_in_the_middle_fails_its_trial_alone(run, worker):
+    process = worker(["labkit", "runc"], ["endless", "job"], 1, 1)
+    killed = []
+    for line in process.stdout:
+        said = json.loads(line)[2]
+        if said.startswith("endless"):
+            while not (found := of_the_trial("sleep")):
+                assert process.poll() is None
+            # The program last: it is what the runtime waits for.
+            for pid in [*(set(of_the_trial()) - {process.pid, *found}), *found]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            killed.append(said)
+    assert (process.wait(60), sorted(killed)) == (0, ["endless, labkit", "endless, runc"])
+    for label in ("labkit", "runc"):
+        reason, log = lost(run, "endless", label)
+        assert "status 137" in reason or "killed" in reason
+        assert "it runs" in log
+        assert statuses(run, "job", label) == {"ok"}
+    assert left(run) == []
+
+
+def of_the_trial(program=""):
+    """The processes in the cgroups of the trial that goes on; only those of a program's name if given."""
+    trees = [tree.mount for tree in detect().hierarchies]
+    folders = [f"{mount}/{name}" for mount in trees for name in os.listdir(mount) if name.startswith(PREFIX)]
+    found = []
+    for pid in processes.pids(folders):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
+            if program in ("", file.read().strip()):
+                found.append(pid)
+    return found
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder on a disk of 256 KiB, and a function to make room on it."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    os.chmod(tmp_path, 0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", folder], check=True)
+    yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=16m", folder], check=True)
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_fills_ends_the_run_in_one_line_and_once_there_is_room_it_goes_on(small, worker):
+    folder, make_room = small
+    run = Run(folder / "run")
+    process = worker(["labkit", "runc"], ["job"], 40, 0, run=run)
+    words = process.communicate(timeout=120)[1]
+    assert process.returncode == USER_ERROR, words
+    message, hint = json.loads(words.splitlines()[-1])
+    assert "No space left on device" in message
+    assert "what was measured is kept" in hint
+    before = run.observations("study")
+    good = before[before["status"] == "ok"]
+    assert len(good) > 0
+    assert left(run) == []
+    make_room()
+    blocks = int(before["block"].max()) + 2
+    process = worker(["labkit", "runc"], ["job"], blocks, 0, run=run)
+    words = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, words
+    after = run.observations("study")
+    assert len(after.merge(before, on=["condition", "runtime", "block", "metric", "value"])) == len(before)
+    complete = after.groupby("block")["runtime"].nunique() == 2
+    assert complete.sum() == blocks
+
+
+def test_a_run_of_another_version_of_the_store_is_left_as_it_is(run, worker):
+    run.begin()
+    record = run.folder / "run.json"
+    record.write_text(record.read_text().replace('"schema": 1', '"schema": 99'))
+    process = worker(["host"], ["job"], 1)
+    words = process.communicate(timeout=60)[1]
+    assert process.returncode == USER_ERROR, words
+    assert "has another schema than 1" in json.loads(words.splitlines()[-1])[0]
+    assert '"schema": 99' in record.read_text()
+    assert list((run.folder / "trials").iterdir()) == []
 
 
 def test_a_run_that_is_ended_leaves_nothing_and_is_gone_on_with(run, worker, measure):
