@@ -13,7 +13,7 @@ from labkit.cgroups.choose import choose, notes
 from labkit.cgroups.detect import Hierarchy, Layout
 from labkit.errors import LabkitError
 from labkit.linux.proc import read_file
-from labkit.plan.cgroup import AttachDeviceProgram, WriteDeviceRules, WriteEitherCgroup
+from labkit.plan.cgroup import AttachDeviceProgram, HandDown, WriteDeviceRules, WriteEitherCgroup
 from labkit.plan.parent import CloneIntoCgroup, InheritCpuset, MakeCgroup, MakeParentCgroup, TakeCgroup, WriteCgroup
 from labkit.plan.process import JoinCgroup
 from labkit.plan.step import Step
@@ -34,7 +34,10 @@ _MAY_BE_MISSING = {
 _CPUSET = ("cpuset.cpus", "cpuset.mems")
 # What a new cgroup has anyway.
 _FRESH = {("cpu.shares", "1024"), ("cpu.cfs_period_us", "100000")}
+# On a hybrid host what v2 has besides is left as it is.
 _ALWAYS_ENABLED = ("memory", "cpu", "pids")
+# What systemd can delegate to a scope (systemd.resource-control(5), Delegate=).
+_DELEGATED = ("cpu", "cpuset", "io", "memory", "pids")
 
 
 class Placement:
@@ -84,7 +87,7 @@ def place(resources: Resources, path: str, id: str, layout: Layout) -> Placement
             _place_v1(placement, [limit for limit in old if limit.controller in tree.controllers], path, id, tree)
         elif new or rules or path or layout.mode == "v2":
             # On a hybrid host the unified tree is used for the controllers that it alone has, and by who names a path.
-            _place_v2(placement, new, rules, path, id, tree)
+            _place_v2(placement, new, rules, path, id, tree, layout.mode == "v2")
     return placement
 
 
@@ -177,7 +180,9 @@ def _place_v2(
     path: str,
     id: str,
     hierarchy: Hierarchy,
+    alone: bool,
 ) -> None:
+    """`alone`: there is no other tree, so that every controller is handed down (as runc), to be used by an update."""
     absolute, parts = _name(path, id)
     # Files of the core, such as cgroup.max.depth, belong to no controller.
     needed = {limit.controller for limit in limits} - {"cgroup"}
@@ -188,16 +193,16 @@ def _place_v2(
         placement.notes.append(f"no cgroup: {hierarchy.path} is not delegated to this user")
         return
     available = set(read_file(f"{start}/cgroup.controllers").split())
-    wanted = sorted((needed | set(_ALWAYS_ENABLED)) & available)
+    wanted = available if alone else (needed | set(_ALWAYS_ENABLED)) & available
 
     def hand_down(folder: str, exists: bool) -> list[Step]:
-        missing = set(wanted)
+        missing = wanted
         if exists:
-            missing -= set(read_file(f"{folder}/cgroup.subtree_control").split())
+            missing = wanted - set(read_file(f"{folder}/cgroup.subtree_control").split())
             if missing and not may_enable(folder):
                 _require_handed_down(folder, [limit for limit in limits if limit.controller in missing])
                 return []
-        return [_hand_down(folder, sorted(missing))] if missing else []
+        return [_hand_down(folder, missing, needed)] if missing else []
 
     placement.before += hand_down(start, True)
     folder = _make(placement, start, parts, hand_down)
@@ -215,11 +220,11 @@ def _place_scope(
     if os.path.isdir(path):
         raise LabkitError(f"the scope {scope.unit} exists", f"choose another name, or: systemctl stop {scope.unit}")
     needed = {limit.controller for limit in limits} - {"cgroup"}
-    wanted = sorted((needed | set(_ALWAYS_ENABLED)) & set(tree.controllers))
+    wanted = (needed | set(_DELEGATED)) & set(tree.controllers)
     placement.before.append(StartScope(BUSCTL, f"labkit container {id}", path, scope.slice, scope.unit))
     placement.parents.append(path)
     if wanted:
-        placement.before.append(_hand_down(path, wanted))
+        placement.before.append(_hand_down(path, wanted, needed))
     folder = f"{path}/{id}"
     placement.before.append(MakeCgroup(folder))
     placement.folders.append(folder)
@@ -274,10 +279,9 @@ def _may_attach() -> bool:
     return os.geteuid() == 0 and read_file("/proc/self/uid_map").split() == ["0", "0", "4294967295"]
 
 
-def _hand_down(folder: str, controllers: list[str]) -> Step:
-    value = " ".join(f"+{controller}" for controller in controllers)
-    why = "a controller works in a cgroup only when the parent hands it down"
-    return WriteCgroup(f"{folder}/cgroup.subtree_control", value, why)
+def _hand_down(folder: str, controllers: set[str], needed: set[str]) -> Step:
+    value = " ".join(f"+{controller}" for controller in sorted(controllers))
+    return HandDown(f"{folder}/cgroup.subtree_control", tuple(sorted(needed)), value)
 
 
 def _nearest(hierarchy: Hierarchy, needed: set[str]) -> str | None:

@@ -41,6 +41,43 @@ class WriteEitherCgroup(Step):
             raise StepError("WriteEitherCgroup", error.errno or 0, message, hint) from error
 
 
+class HandDown(Step):
+    """Enable the controllers of `value` for the cgroups below; one that cannot be is left out, unless it is `needed`.
+
+    So a limit can be set later that nobody asked for at first. Not every controller can be enabled everywhere: cpu not
+    while a real-time process is in another than the root cgroup, memory and io not below a threaded one.
+
+    Source: the kernel's Documentation/admin-guide/cgroup-v2.rst (Controlling Controllers, CPU); runc,
+    libcontainer/cgroups/fs2/create.go.
+    """
+
+    __slots__ = ("file", "needed", "value")
+    file: str
+    needed: tuple[str, ...]
+    value: str
+    call = "write"
+    why = "a controller works in a cgroup only when the parent hands it down"
+
+    def describe(self) -> str:
+        return f"write {self.value!r} to {self.file}"
+
+    def apply(self, scene: Scene) -> None:
+        try:
+            scene.kernel.write_file(self.file, self.value)
+        except OSError:
+            # All or none of what is written at once is enabled.
+            for word in self.value.split():
+                self._write_alone(scene, word)
+
+    def _write_alone(self, scene: Scene, word: str) -> None:
+        try:
+            scene.kernel.write_file(self.file, word)
+        except OSError as error:
+            if word.removeprefix("+") in self.needed:
+                message, hint = refusal(error, self.file, word)
+                raise StepError("HandDown", error.errno or 0, message, hint) from error
+
+
 class WriteDeviceRules(Step):
     """v1's device controller: `rules` are (devices.allow or devices.deny, a line), of which the last decides."""
 

@@ -183,9 +183,10 @@ def oci(rootfs, tmp_path):
             options = {"capture_output": True, "text": True, "timeout": 60, "input": ""} | options
             return subprocess.run([*self.command, *words], **options)
 
-        def run_detached(self, *args, **resources):
-            """A container that runs `args`, with linux.resources."""
+        def run_detached(self, *args, cgroups_path="", **resources):
+            """A container that runs `args`, with linux.cgroupsPath and linux.resources."""
             spec = default.spec(str(rootfs), args)
+            spec.linux.cgroups_path = cgroups_path
             spec.linux.resources = Resources.load(resources, "")
             (tmp_path / "config.json").write_text(json.dumps(spec.dump()))
             streams = {"capture_output": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -54,6 +54,11 @@ def test_limits_hold_and_are_seen_inside(delegated, own_rootfs, userns):
     assert [name for name in os.listdir(delegated.folder) if name.startswith("labkit-")] == []
 
 
+def test_the_container_has_every_controller_that_was_delegated_and_no_other(delegated, own_rootfs):
+    ended = delegated("--rootfs", own_rootfs, "--pids", "16", "--", "cat", "/sys/fs/cgroup/cgroup.controllers")
+    assert (sorted(ended.stdout.split()), ended.stderr) == (sorted(CONTROLLERS), "")
+
+
 def test_who_takes_more_memory_is_killed_and_told_so(delegated, own_rootfs):
     ended = delegated("--rootfs", own_rootfs, "--memory", "16M", "--", "sh", "-c", "tail /dev/zero")
     assert ended.returncode == 137

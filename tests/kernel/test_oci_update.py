@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 
 import pytest
 
@@ -16,9 +15,7 @@ MIB = 2**20
 @pytest.fixture
 def sleeping(oci, kept):
     """A container that sleeps, limited in every way: a function that gives its limits, or some of them."""
-    # Also all the processors there are, for otherwise a parent in v2 may not hand down that controller.
-    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    memory, cpu = {"limit": 32 * MIB}, {"shares": 100, "quota": 500_000, "period": 1_000_000, "cpus": cpus}
+    memory, cpu = {"limit": 32 * MIB}, {"shares": 100, "quota": 500_000, "period": 1_000_000}
     found = oci.run_detached("sleep", "60", memory=memory, cpu=cpu, pids={"limit": 20})
 
     def limits(*names):
@@ -62,6 +59,16 @@ def test_a_document_sets_what_it_has(oci, sleeping, tmp_path, source):
     (tmp_path / source).write_text(text)
     changed(oci, "--resources", source, input=text if source == "-" else "", cwd=tmp_path)
     assert sleeping("quota", "period", "cpus", "pids", "memory") == [20_000, 100_000, "0", 7, 32 * MIB]
+
+
+def test_a_container_that_began_without_limits_gets_any_of_them_later(oci, kept, need):
+    """On v2 too, where a controller must have been handed down when the cgroup was made (as runc does)."""
+    need("cpuset")
+    path = f"/{oci.id}-above/{oci.id}"
+    found = oci.run_detached("sleep", "60", cgroups_path=path)
+    changed(oci, "--cpuset-cpus", "0", "--cpuset-mems", "0", "--memory", "64M", "--pids-limit", "10")
+    limits = kept(found.cgroups)
+    assert (limits["cpus"], limits["mems"], limits["memory"], limits["pids"]) == ("0", "0", 64 * MIB, 10)
 
 
 def test_kernel_memory_is_left_out_with_a_warning(oci, sleeping):

@@ -6,7 +6,7 @@ from labkit.cgroups.detect import Hierarchy, Layout
 from labkit.cgroups.devices import program
 from labkit.cgroups.place import place
 from labkit.errors import LabkitError, SpecError
-from labkit.plan.cgroup import AttachDeviceProgram, WriteEitherCgroup
+from labkit.plan.cgroup import AttachDeviceProgram, HandDown, WriteEitherCgroup
 from labkit.plan.parent import CloneIntoCgroup, InheritCpuset, MakeCgroup, MakeParentCgroup, WriteCgroup
 from labkit.plan.process import JoinCgroup
 from labkit.spec.model import BlockIo, Cpu, DeviceRule, HugepageLimit, Memory, Pids, Resources, Throttle
@@ -125,6 +125,28 @@ def test_on_v2_controllers_are_handed_down_where_that_is_allowed(tmp_path):
     cgroup2(tmp_path, handed="cpu", procs="1\n", root=True)
     first = place(LIMITED, "", "abc", layout2(tmp_path, tmp_path)).before[0]
     assert (first.file, first.value) == (f"{tmp_path}/cgroup.subtree_control", "+memory +pids")
+
+
+def test_on_v2_alone_every_controller_is_handed_down_for_later_updates(tmp_path):
+    cgroup2(tmp_path, controllers="cpuset cpu hugetlb memory pids", root=True)
+    found = place(LIMITED, "/lab/abc", "abc", layout2(tmp_path, tmp_path)).before
+    handed = [(step.file, step.value, step.needed) for step in found if isinstance(step, HandDown)]
+    everything = "+cpu +cpuset +hugetlb +memory +pids", ("memory", "pids")
+    assert handed == [(f"{tmp_path}{folder}/cgroup.subtree_control", *everything) for folder in ("", "/lab")]
+
+
+def test_beside_v1_only_what_a_limit_needs_is_handed_down(v1, tmp_path):
+    unified = cgroup2(tmp_path / "unified", controllers="hugetlb io misc", root=True)
+    layout = Layout([*v1.hierarchies, Hierarchy(2, str(unified), str(unified), ("hugetlb", "io", "misc"))])
+    (step,) = [step for step in place(DISK, "", "abc", layout).before if isinstance(step, HandDown)]
+    assert step.value == "+io"
+
+
+def test_what_is_not_delegated_is_not_asked_for(tmp_path):
+    cgroup2(tmp_path, controllers="cpuset cpu memory pids", handed="memory pids", root=True)
+    own = cgroup2(tmp_path / "user", controllers="memory pids")
+    (step,) = [one for one in place(LIMITED, "", "abc", layout2(tmp_path, own)).before if isinstance(one, HandDown)]
+    assert (step.file, step.value) == (f"{own}/cgroup.subtree_control", "+memory +pids")
 
 
 def test_on_v2_a_cgroup_with_processes_is_passed_over_for_its_ancestor(tmp_path):

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from labkit.errors import StepError
-from labkit.plan.cgroup import AttachDeviceProgram, WriteDeviceRules, WriteEitherCgroup
+from labkit.plan.cgroup import AttachDeviceProgram, HandDown, WriteDeviceRules, WriteEitherCgroup
 from labkit.plan.parent import WriteCgroup
 from labkit.plan.step import Scene, decode
 
@@ -34,6 +34,33 @@ class Kernel:
             if line == "bad":
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path, None, line)
             self.written.append((path, line))
+
+
+class Control(Kernel):
+    """A cgroup of v2 that enables what is written to cgroup.subtree_control, all or none, but for what it `cannot`."""
+
+    def __init__(self, cannot):
+        super().__init__()
+        self.cannot = cannot
+
+    def write_file(self, path, value):
+        if self.cannot & set(value.split()):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        self.written += value.split()
+
+
+def test_a_controller_that_cannot_be_enabled_is_left_out_and_the_others_are_handed_down():
+    kernel = Control({"+cpu"})
+    HandDown("/cg/cgroup.subtree_control", ("memory",), "+cpu +cpuset +memory").apply(Scene(kernel))
+    assert kernel.written == ["+cpuset", "+memory"]
+
+
+def test_one_that_a_limit_needs_is_an_error_that_names_it():
+    step = HandDown("/cg/cgroup.subtree_control", ("cpu",), "+cpu +memory")
+    with pytest.raises(
+        StepError, match=r"/cg/cgroup\.subtree_control cannot be set to \+cpu: the kernel does not take"
+    ):
+        step.apply(Scene(Control({"+cpu"})))
 
 
 EITHER = WriteEitherCgroup("/cg/old", "/cg/new", "20", "10", "a weight")
