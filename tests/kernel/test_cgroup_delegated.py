@@ -19,9 +19,13 @@ def delegated(user):
     hierarchy = detect().v2()
     if hierarchy is None or not set(CONTROLLERS) <= set(hierarchy.controllers):
         pytest.skip("the controllers of this host are not on cgroup v2")
-    with open(f"{hierarchy.mount}/cgroup.subtree_control", "w") as file:
-        file.write(" ".join(f"+{name}" for name in CONTROLLERS))
-    folder = f"{hierarchy.mount}/labkit-test-{os.getpid()}"
+    # Root's own, which gives the user these controllers and no other.
+    above = f"{hierarchy.mount}/labkit-test-{os.getpid()}"
+    os.mkdir(above)
+    for place in (hierarchy.mount, above):
+        with open(f"{place}/cgroup.subtree_control", "w") as file:
+            file.write(" ".join(f"+{name}" for name in CONTROLLERS))
+    folder = f"{above}/user"
     shell = f"{folder}/shell"
     for place in (folder, shell):
         os.mkdir(place)
@@ -39,8 +43,8 @@ def delegated(user):
 
     run.folder = folder
     yield run
-    remove_cgroup(shell)
-    remove_cgroup(folder)
+    for place in (shell, folder, above):
+        remove_cgroup(place)
 
 
 @pytest.mark.parametrize("userns", [(), ("--userns", "auto")])
