@@ -12,7 +12,7 @@ root filesystem on an overlay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from labkit.bench.declaration import check
 from labkit.bench.store import Run
@@ -186,33 +186,30 @@ def without_copy(label: str) -> str:
     return end if end in (FULL, BARE) and copy.isdigit() else label
 
 
-def measure(
-    run: Run,
-    blocks: int,
-    workload_blocks: int = 0,
-    workloads: Sequence[str] = (),
-    mechanisms: Sequence[str] = RUNNING,
-    scale: float = 1.0,
-    budget: float = 0.0,
-    seed: int = 1,
-    progress: Progress | None = None,
-) -> None:
-    """Run what `run` lacks: `blocks` of the start-up with all mechanisms, and others of each of the `workloads`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ablation:
+    """`blocks` of the start-up with all mechanisms, and `workload_blocks` of each of the `workloads`.
 
-    The blocks of a workload have the treatments of `mechanisms`. No trial of a workload is begun after `budget` seconds
-    (0: no end). Raises LabkitError when nothing can be measured; a trial that fails is recorded, and the run goes on.
+    `mechanisms` are those of the workloads' blocks, `scale` is the size of each workload. No block of a workload is
+    begun after `budget` s (0: no end).
     """
-    check(workloads, blocks, workload_blocks)
-    for name in mechanisms:
+
+    blocks: int
+    workload_blocks: int = 0
+    workloads: Sequence[str] = ()
+    mechanisms: Sequence[str] = RUNNING
+    scale: float = 1.0
+    budget: float = 0.0
+    seed: int = 1
+
+
+def measure(run: Run, declared: Ablation, progress: Progress | None = None) -> None:
+    """Run what `run` lacks of what is declared.
+
+    Raises LabkitError when nothing can be measured; a trial that fails is recorded, and the run goes on.
+    """
+    check(declared.workloads, declared.blocks, declared.workload_blocks)
+    for name in declared.mechanisms:
         if name not in MECHANISMS:
             raise LabkitError(f"no mechanism {name!r}", f"the mechanisms are {', '.join(MECHANISMS)}", 2)
-    order = {
-        "blocks": blocks,
-        "workload_blocks": workload_blocks,
-        "workloads": list(workloads),
-        "mechanisms": list(mechanisms),
-        "scale": scale,
-        "budget": budget,
-        "seed": seed,
-    }
-    work("labkit.bench.ablation_worker", run, order, progress)
+    work("labkit.bench.ablation_worker", run, asdict(declared), progress)

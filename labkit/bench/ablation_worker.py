@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
-import pandas as pd
-
-from labkit.bench.ablation import EXPERIMENT, FULL, START, labels, treatment
+from labkit.bench import rounds
+from labkit.bench.ablation import EXPERIMENT, FULL, START, Ablation, labels, treatment
 from labkit.bench.attempt import Lost, attempt
 from labkit.bench.design import Trial, blocks
 from labkit.bench.place import built, place
-from labkit.bench.rounds import lacking
 from labkit.bench.row import row
 from labkit.bench.store import Run
 from labkit.bench.study_trial import trial as run_workload
@@ -33,18 +32,10 @@ from labkit.workloads.measurement import Measurement
 _WARM_UPS = 2
 
 
-def measure(
-    run: Run,
-    blocks: int,
-    workload_blocks: int,
-    workloads: list[str],
-    mechanisms: list[str],
-    scale: float,
-    budget: float,
-    seed: int,
-) -> None:
+def measure(run: Run, **order: Any) -> None:
     """Run the blocks of the start-up that are missing, then those of the workloads."""
     begun = time.monotonic()
+    declared = Ablation(**order)
     begin_as_root(run, "the ablation asks for root: most mechanisms are root's to leave out")
     own_mounts()
     tell(0, 0, "trying labkit out")
@@ -54,20 +45,16 @@ def measure(
         raise LabkitError(f"labkit's own engine does not work here: {probe.reason}", "labkit doctor")
     observations = run.observations(EXPERIMENT)
     same_versions(observations, dict.fromkeys(labels(), (runtime, probe)))
-    started = _lacking(observations, START, labels(), blocks, seed)
-    with session(run, EXPERIMENT, seed, len(started)) as scratch:
+    numbers = rounds.lacking(observations[observations["condition"] == START], declared.blocks, lambda number: labels())
+    started = blocks(EXPERIMENT, START, labels(), numbers, declared.seed)
+    end = begun + declared.budget if declared.budget else 0.0
+    with session(run, EXPERIMENT, declared.seed, len(started)) as scratch:
         os.chmod(scratch, 0o755)
         if started:
             _measure_start(run, started, probe, scratch)
-        end = begun + budget if budget else 0.0
-        _measure_workloads(run, workloads, labels(mechanisms), workload_blocks, scale, end, seed, probe, scratch)
-    tell(1, 1, "all is measured")
-
-
-def _lacking(observations: pd.DataFrame, condition: str, names: Sequence[str], wanted: int, seed: int) -> list[Trial]:
-    """New blocks, as many as complete ones are lacking."""
-    rows = observations[observations["condition"] == condition]
-    return blocks(EXPERIMENT, condition, names, lacking(rows, wanted, lambda number: names), seed)
+        over = _measure_workloads(run, declared, end, probe, scratch)
+    if not over:
+        tell(1, 1, "all is measured")
 
 
 @contextmanager
@@ -130,40 +117,33 @@ def _measure_start(run: Run, trials: list[Trial], probe: Probe, scratch: str) ->
             _record(run, trial, one, probe, partial(startup.trial, one.runtime, places[trial.runtime], new_id()))
 
 
-def _measure_workloads(
-    run: Run,
-    workloads: list[str],
-    names: Sequence[str],
-    wanted: int,
-    scale: float,
-    end: float,
-    seed: int,
-    probe: Probe,
-    scratch: str,
-) -> None:
-    """Rounds of one block of each workload, so that a run that is cut short has measured all about equally often."""
-    chosen = every.chosen(tuple(workloads)) if workloads and wanted else ()
-    observations = run.observations(EXPERIMENT)
-    todo = [trial for one in chosen for trial in _lacking(observations, one.name, names, wanted, seed)]
-    if not todo:
-        return
-    here = place(built(), scratch, scale)
-    os.sched_setaffinity(0, here.load_cpus)
+def _measure_workloads(run: Run, declared: Ablation, end: float, probe: Probe, scratch: str) -> bool:
+    """Rounds of one block of each workload; whether the time was over before all was done."""
+    chosen = every.chosen(tuple(declared.workloads)) if declared.workloads else ()
     by_name = {one.name: one for one in chosen}
-    todo.sort(key=lambda trial: (trial.block, trial.condition, trial.position))
+    names = labels(declared.mechanisms)
+    known = run.observations(EXPERIMENT)
+    wanted = dict.fromkeys(by_name, declared.workload_blocks)
+    todo = list(rounds.order(EXPERIMENT, known, wanted, lambda number: names, declared.seed))
+    if not todo:
+        return False
+    here = place(built(), scratch, declared.scale)
+    os.sched_setaffinity(0, here.load_cpus)
     with overlaid(here.rootfs, scratch) as overlay:
         treatments = {name: treatment(name, overlay) for name in names}
-        for done, trial in enumerate(todo):
-            if end and trial.position == 0 and time.monotonic() > end:
-                tell(1, 1, "the time is over; what is missing is measured next time")
-                return
-            tell(done, len(todo), f"{trial.condition}, {trial.runtime}")
+
+        def act(trial: Trial) -> bool:
             one, workload = treatments[trial.runtime], by_name[trial.condition]
-            _record(run, trial, one, probe, partial(run_workload, one, workload, here, new_id()))
+            return _record(run, trial, one, probe, partial(run_workload, one, workload, here, new_id()))
+
+        return rounds.run(todo, rounds.failures(known), end, act)
 
 
-def _record(run: Run, trial: Trial, one: Treatment, probe: Probe, act: Callable[[int], Sequence[Measurement]]) -> None:
-    """Run one trial, which is told where to write its log, and record it, as failed with the reason when it fails."""
+def _record(run: Run, trial: Trial, one: Treatment, probe: Probe, act: Callable[[int], Sequence[Measurement]]) -> bool:
+    """Run one trial, which is told where to write its log, and record it, as failed with the reason when it fails.
+
+    Returns whether it went well.
+    """
     found = attempt(act)
     nothing = [Measurement("whole_life", "s", float("nan"))]
     measured, status, reason, log = (
@@ -171,6 +151,7 @@ def _record(run: Run, trial: Trial, one: Treatment, probe: Probe, act: Callable[
     )
     rows = [row(trial, one.label, trial.condition, one.runtime.parameters, probe, m, status, reason) for m in measured]
     run.add(trial.key, rows, log)
+    return status == "ok"
 
 
 if __name__ == "__main__":

@@ -24,16 +24,15 @@ def measure(folder: Path, profile: Profile, progress: Progress | None = None) ->
     if os.geteuid() != 0:
         return ["The ablation is measured as root: its chapter shows what is stored."]
     known = {one.name for one in WORKLOADS}
-    ablation.measure(
-        store.Run(folder),
-        profile.ablation_blocks,
-        profile.ablation_workload_blocks,
-        [name for name in profile.ablation_workloads if name in known],
+    declared = ablation.Ablation(
+        blocks=profile.ablation_blocks,
+        workload_blocks=profile.ablation_workload_blocks,
+        workloads=[name for name in profile.ablation_workloads if name in known],
         scale=profile.ablation_scale,
         budget=profile.ablation_budget,
         seed=profile.seed,
-        progress=progress,
     )
+    ablation.measure(store.Run(folder), declared, progress)
     return []
 
 

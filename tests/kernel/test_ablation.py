@@ -17,7 +17,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablation")
     folder.chmod(0o755)
     found = Run(folder / "run")
-    ablation.measure(found, blocks=1)
+    ablation.measure(found, ablation.Ablation(blocks=1))
     return found
 
 
@@ -31,7 +31,7 @@ def test_every_treatment_starts_its_container(run):
 
 def test_it_is_gone_on_with_and_measures_nothing_twice(run):
     before = run.measured()
-    ablation.measure(run, blocks=1)
+    ablation.measure(run, ablation.Ablation(blocks=1))
     assert run.measured() == before
 
 

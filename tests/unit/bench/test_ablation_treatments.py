@@ -72,6 +72,6 @@ def test_a_label_that_is_none_is_refused_by_name(tmp_path):
     with pytest.raises(LabkitError, match=r"'without luck'.*system-call filter"):
         ablation.treatment("without luck")
     with pytest.raises(LabkitError, match="no mechanism 'luck'"):
-        ablation.measure(Run(tmp_path), 1, mechanisms=("luck",))
+        ablation.measure(Run(tmp_path), ablation.Ablation(blocks=1, mechanisms=("luck",)))
     with pytest.raises(LabkitError, match="no blocks"):
-        ablation.measure(Run(tmp_path), 0)
+        ablation.measure(Run(tmp_path), ablation.Ablation(blocks=0))
