@@ -12,6 +12,13 @@ from _struct import pack
 from labkit.linux.libc import Int, syscall
 from labkit.linux.proc import read_file, write_file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 CLONE_NEWTIME = 0x00000080
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -138,6 +145,23 @@ def open_namespace(path: str, kind: str) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, f"is no {kind} namespace", path)
     return descriptor
+
+
+def in_network(path: str, act: Callable[[], T]) -> T:
+    """What `act` returns in the network namespace of the file `path`; this thread is in its own before and after."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        there = open_namespace(path, "network")
+        try:
+            setns(there, CLONE_NEWNET)
+        finally:
+            os.close(there)
+        try:
+            return act()
+        finally:
+            setns(home, CLONE_NEWNET)
+    finally:
+        os.close(home)
 
 
 def make_user_namespace(uid_map: str, gid_map: str) -> int:

@@ -11,7 +11,7 @@ import struct
 import sys
 from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
 
-from labkit.linux.namespaces import CLONE_NEWNET, setns
+from labkit.linux.namespaces import in_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def move_interface(name: str, new_name: str, namespace: str) -> None:
     when the name is taken there.
     """
     here = _connection()
-    there = _connection_in(namespace)
+    there = in_network(namespace, _connection)
     try:
         index = _links(here).get(name)
         if index is None:
@@ -75,22 +75,6 @@ def move_interface(name: str, new_name: str, namespace: str) -> None:
 
 def _connection() -> socket:
     return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
-
-
-def _connection_in(namespace: str) -> socket:
-    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        other = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(other, CLONE_NEWNET)
-        finally:
-            os.close(other)
-        try:
-            return _connection()
-        finally:
-            setns(home, CLONE_NEWNET)
-    finally:
-        os.close(home)
 
 
 def _links(connection: socket) -> dict[str, int]:
