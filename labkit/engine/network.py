@@ -234,7 +234,8 @@ def _show(spec: Spec, folder: str, writable: bool) -> None:
             continue
         # What a root that cannot be written lacks cannot be mounted on.
         if writable or os.path.exists(f"{spec.root.path}/etc/{name}"):
-            options = ("rbind", "ro", "rnosuid", "rnodev", "rnoexec")
+            # Not recursive: a file has nothing below it, and crun before 1.14.4 sets that on folders alone.
+            options = ("bind", "ro", "nosuid", "nodev", "noexec")
             spec.mounts += (Mount(destination=f"/etc/{name}", kind="bind", source=f"{folder}/{name}", options=options),)
 
 
