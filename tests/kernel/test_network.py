@@ -1,6 +1,7 @@
 """Networks of labkit's own, in a network namespace that stands for the host: see standing_host."""
 
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -156,6 +157,14 @@ def test_the_hosts_network_is_the_hosts(host, rootfs, as_found):
     namespace, interface = ended.stdout.splitlines()
     assert namespace == host.run("readlink", "/proc/self/ns/net").stdout.strip()
     assert "up0" in interface
+
+
+@pytest.mark.skipif(shutil.which("crun") is None, reason="crun is missing: sudo apt-get install crun")
+def test_another_runtime_has_the_hosts_network_and_its_names(host, rootfs, as_found):
+    ended = inside(host, rootfs, "cat /etc/hosts; ip -o link show up0", "--runtime", "crun", "--network", "host")
+    assert ended.stderr == ""
+    assert ended.stdout.startswith(host.run("cat", "/etc/hosts").stdout)
+    assert "up0" in ended.stdout.splitlines()[-1]
 
 
 def test_without_a_network_there_is_loopback_alone(host, rootfs, as_found):
