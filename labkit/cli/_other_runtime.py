@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+from labkit.cli._bridged import bridged, release, understood
 from labkit.cli._request import Request
 from labkit.engine.state import alive, check_id, new_id
 from labkit.errors import LabkitError, UsageError
@@ -53,8 +54,9 @@ def run(request: Request) -> int:
 def _run(request: Request) -> int:
     runtime = driver(request.runtime)
     spec = request.spec()
-    if NETWORK_ANNOTATION in spec.annotations:
-        raise UsageError(f"--network {request.values['network']} is of labkit's own engine", "leave out --runtime")
+    if NETWORK_ANNOTATION in spec.annotations and not understood(runtime):
+        hint = "leave out --runtime; a bridge can be had with --runtime microvm too"
+        raise UsageError(f"--network {request.values['network']} is of labkit's own engine", hint)
     spec.oci_version = OCI_VERSION
     if not os.path.isdir(spec.root.path):
         hint = "give an existing folder with --rootfs, or an image with --image"
@@ -70,7 +72,7 @@ def _run(request: Request) -> int:
     try:
         with open(f"{place}/owner", "w", encoding="ascii") as file:
             file.write(f"{runtime.name} {os.getpid()} {start_time(read_file('/proc/self/stat'))}")
-        with _writable_root(spec, place):
+        with bridged(spec, runtime, id, place), _writable_root(spec, place):
             sandbox = runtime.start(write(place, spec), id, (0, 1, 2))
             try:
                 return sandbox.wait(None)
@@ -92,6 +94,7 @@ def collect_garbage() -> list[str]:
             if alive(int(pid), int(start)):
                 continue
             driver(name).remove(id)
+            release(name, id)
         cgroup.remove(id)
         shutil.rmtree(place)
         removed.append(id)

@@ -79,7 +79,7 @@ def prepare(spec: Spec, id: str, folder: str, left: bool = False) -> tuple[list[
         raise SpecError(f"/annotations/{ANNOTATION}", "needs a new network namespace in /linux/namespaces")
     mode, _, name = spec.annotations[ANNOTATION].partition(":")
     network = _network(_checked(mode, name))
-    ports = tuple(parse_port(text) for text in spec.annotations.get(PUBLISH_ANNOTATION, "").split(",") if text)
+    ports = _published(spec)
     book = rundir("network")
     bridged = mode == "bridge"
     lease = steps.TakeLease(book, bridged, folder, id, _names(spec, id), network, ports, _resolvers(mode))
@@ -92,6 +92,41 @@ def prepare(spec: Spec, id: str, folder: str, left: bool = False) -> tuple[list[
     find_nft()
     reserved = [steps.ReservePort(*_outside(port)) for port in ports]
     return [lease, *reserved], [steps.SetFirewall(book, network), steps.ConnectBridge(book, id, network)]
+
+
+def prepare_bridge(spec: Spec, id: str, folder: str, taker: str) -> list[Step]:
+    """The steps for the sandbox `id` of a runtime that connects it to the bridge itself: all but the cable.
+
+    `taker` is by what its lease is found, in `release_taker` and `cable`; `folder` is there as long as the sandbox.
+    Raises LabkitError for a network that is no bridge, and where the host lacks what it needs.
+    """
+    mode, _, name = spec.annotations[ANNOTATION].partition(":")
+    if mode != "bridge":
+        raise LabkitError(f"the network {mode} is of labkit's own engine", "leave out --runtime, or use a bridge")
+    network = _network(_checked(mode, name))
+    find_nft()
+    ports, book = _published(spec), rundir("network")
+    return [
+        steps.TakeLease(book, True, folder, taker, _names(spec, id), network, ports, _resolvers(mode)),
+        *(steps.ReservePort(*_outside(port)) for port in ports),
+        steps.SetFirewall(book, network),
+        steps.MakeBridge(book, network),
+    ]
+
+
+def cable(taker: str) -> tuple[str, str, str, str]:
+    """The bridge, its own end's name there, the address such as 10.213.0.2/24, and the gateway, of who has a lease."""
+    return steps.cable(rundir("network"), taker)
+
+
+def files(bridge: str) -> str:
+    """The folder with the hosts(5) and resolv.conf(5) of all on the bridge."""
+    return f"{rundir('network')}/{bridge}"
+
+
+def release_taker(taker: str) -> None:
+    """Give back the lease of a sandbox that `prepare_bridge` was for; nothing to do when it has none."""
+    steps.release(kernel, rundir("network"), taker)
 
 
 def release(found: State) -> None:
@@ -127,6 +162,10 @@ def parse_port(text: str) -> Port:
     if not good or protocol not in (("tcp", "udp") if slash else ("",)) or not (len(words) == 2 or _is_address(host)):
         raise LabkitError(f"port {text!r} is not understood", "write HOST:CONTAINER, as 8080:80, 127.0.0.1:8080:80/udp")
     return "" if host == "0.0.0.0" else host, numbers[0], numbers[1], protocol or "tcp"
+
+
+def _published(spec: Spec) -> tuple[Port, ...]:
+    return tuple(parse_port(text) for text in spec.annotations.get(PUBLISH_ANNOTATION, "").split(",") if text)
 
 
 def port_text(port: Port) -> str:

@@ -126,17 +126,29 @@ class ConnectBridge(Step):
         return f"connect the container to the bridge {self.network}, which is made if it is not there"
 
     def apply(self, scene: Scene) -> None:
-        kernel = scene.kernel
         with Book(self.book) as book:
-            subnet, address = book.bridges[self.network], book.leases[self.id]["address"]
-            own = leases.gateway(subnet)
-            if not kernel.interface_exists(self.network):
-                kernel.make_bridge(self.network, own, leases.PREFIX_LENGTH)
-                # What the host sends to a published port by 127.0.0.1 leaves by the bridge.
-                kernel.write_file(f"/proc/sys/net/ipv4/conf/{self.network}/route_localnet", "1")
-            kernel.connect_bridge(
+            address = book.leases[self.id]["address"]
+            own = _make_bridge(scene.kernel, book, self.network)
+            scene.kernel.connect_bridge(
                 self.network, leases.interface(address), scene.pid, address, leases.PREFIX_LENGTH, own
             )
+
+
+class MakeBridge(Step):
+    """For a sandbox whose runtime connects it."""
+
+    __slots__ = ("book", "network")
+    book: str
+    network: str
+    call = "RTM_NEWLINK (bridge), RTM_NEWADDR"
+    why = "a bridge is a switch, into which each sandbox has a cable"
+
+    def describe(self) -> str:
+        return f"make the bridge {self.network} if it is not there"
+
+    def apply(self, scene: Scene) -> None:
+        with Book(self.book) as book:
+            _make_bridge(scene.kernel, book, self.network)
 
 
 class RunSlirp(Step):
@@ -202,6 +214,14 @@ def addresses(folder: str) -> dict[str, str]:
         return {id: lease["address"] for id, lease in book.leases.items() if lease["address"]}
 
 
+def cable(folder: str, id: str) -> tuple[str, str, str, str]:
+    """Of container `id` on a bridge: the bridge, its own end's name there, its address with the length, its gateway."""
+    with Book(folder) as book:
+        network, address = book.leases[id]["network"], book.leases[id]["address"]
+        own = leases.gateway(book.bridges[network])
+    return network, leases.interface(address), f"{address}/{leases.PREFIX_LENGTH}", own
+
+
 def network_of(folder: str, id: str) -> str:
     """The network on which container `id` has a lease; "" for none."""
     with Book(folder) as book:
@@ -216,6 +236,16 @@ def end_helper(noted: list[int] | None) -> None:
             os.kill(pid, _SIGKILL)
     except (FileNotFoundError, ProcessLookupError):
         pass  # It ended with the container.
+
+
+def _make_bridge(kernel: Kernel, book: Book, network: str) -> str:
+    """The bridge's own address; it is made where it is not there."""
+    own = leases.gateway(book.bridges[network])
+    if not kernel.interface_exists(network):
+        kernel.make_bridge(network, own, leases.PREFIX_LENGTH)
+        # What the host sends to a published port by 127.0.0.1 leaves by the bridge.
+        kernel.write_file(f"/proc/sys/net/ipv4/conf/{network}/route_localnet", "1")
+    return own
 
 
 def _give_back(kernel: Kernel, book: Book, id: str) -> None:

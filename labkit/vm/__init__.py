@@ -5,6 +5,7 @@
     cpio          the archive format of an initramfs
     initramfs     what a guest has before it mounts anything: busybox, modules, an init script, what to run
     share         a folder of the host in the guest, read-only, by virtiofsd
+    wire          its network: a tap of the host's on a bridge
     qemu          the command line
     machine       one machine from start to end: its processes, its streams, its exit status
     probe         whether KVM really boots a guest here

@@ -1,8 +1,12 @@
 # The microVM's main: cgroup v2, the shares, and the bundle in crun, which ends as the container does.
-# /labkit/command sets id, tags (of the shares) and layer (where a root that is only read is to be seen).
+# /labkit/command sets id, tags (of the shares), layer (where a root that is only read is to be seen), and address and
+# gateway where there is a network.
 . /labkit/command
 hostname "$id"
 ip link set lo up
+if [ "$address" ]; then
+	ip link set eth0 up && ip addr add "$address" dev eth0 && ip route add default via "$gateway" || exit 125
+fi
 # A mount of its own, since pivot_root(2) does not leave the initramfs itself.
 mkdir /new
 mount -o bind / /new

@@ -11,7 +11,8 @@ import os
 import stat
 
 from labkit.errors import SpecError
-from labkit.spec.model import BlockIo, Mount, NetworkLimits, Spec
+from labkit.spec.model import BlockIo, Mount, Namespace, NetworkLimits, Spec
+from labkit.vm import wire
 from labkit.vm.qemu import MIB
 from labkit.vm.share import Share
 
@@ -19,17 +20,33 @@ from labkit.vm.share import Share
 PLACE = "/shared"
 # Beside the shares, where a read-only root has a layer in memory for the places of mounts.
 LAYER = "layer"
+# The tag of the folder with the network's hosts(5) and resolv.conf(5).
+_FILES = "network"
+# The namespace that a guest's own processes are in, in the guest.
+_GUESTS = "/proc/1/ns/net"
 # The newest version that every crun we know accepts: 1.8 refuses "1.2.0".
 OCI_VERSION = "1.0.2"
+# Recursive options of mounts and what they are for a file, which has nothing below it: crun before 1.14.4 sets them on
+# folders alone. The words: runtime-spec, config.md#linux-mount-options.
+_OF_FILES = {
+    f"r{word}": word
+    for word in (
+        *("ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "diratime", "nodiratime"),
+        *("relatime", "norelatime", "strictatime", "nostrictatime", "symfollow", "nosymfollow"),
+    )
+}
 # What the guest's kernel and its own programs take; the container's limit comes on top.
 OVERHEAD = 192 * MIB
 UNLIMITED = 512 * MIB
 
 
 class GuestBundle:
-    """`spec` for the runtime in the guest, `shares` by tag, `copies` as (name below PLACE, content); the VM's size."""
+    """`spec` for the runtime in the guest, `shares` by tag, `copies` as (name below PLACE, content); the VM's size.
 
-    __slots__ = ("copies", "cpus", "memory", "shares", "spec")
+    `wire` is its network, None for none, and `namespace` the file of the host's namespace that has it ("": its own).
+    """
+
+    __slots__ = ("copies", "cpus", "memory", "namespace", "shares", "spec", "wire")
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -37,6 +54,8 @@ class GuestBundle:
         self.copies: list[tuple[str, bytes]] = []
         self.memory = _memory(spec)
         self.cpus = _cpus(spec, os.cpu_count() or 1)
+        self.wire: wire.Wire | None = None
+        self.namespace = ""
 
 
 def take_apart(spec: Spec, rootless: bool) -> GuestBundle:
@@ -50,6 +69,8 @@ def take_apart(spec: Spec, rootless: bool) -> GuestBundle:
     # What is written to the root filesystem comes to the host, as it does with every runtime.
     parts.shares.append(Share("rootfs", os.path.realpath(spec.root.path), writable=not spec.root.readonly))
     spec.root.path = f"{PLACE}/{LAYER}/root" if spec.root.readonly else f"{PLACE}/rootfs"
+    if wire.ANNOTATION in spec.annotations:
+        _take_network(parts)
     for index, mount in enumerate(spec.mounts):
         if {"bind", "rbind"} & set(mount.options):
             _take_bind(parts, mount, index)
@@ -60,10 +81,27 @@ def take_apart(spec: Spec, rootless: bool) -> GuestBundle:
     return parts
 
 
+def _take_network(parts: GuestBundle) -> None:
+    """What is connected is the VM: the container in it has the guest's own network namespace."""
+    spec = parts.spec
+    parts.wire = wire.read(spec.annotations.pop(wire.ANNOTATION))
+    [own] = (each for each in spec.linux.namespaces if each.kind == "network")
+    parts.namespace = own.path
+    spec.linux.namespaces = tuple(
+        Namespace(kind="network", path=_GUESTS) if each is own else each for each in spec.linux.namespaces
+    )
+    if parts.wire.files:
+        # A share and not a copy: names come and go.
+        parts.shares.append(Share(_FILES, parts.wire.files, "auto"))
+
+
 def _refuse(spec: Spec) -> None:
     linux = spec.linux
+    if "network" not in linux.kinds():
+        raise SpecError("/linux/namespaces", "a VM cannot be in the host's network", "add one of type network")
     for index, namespace in enumerate(linux.namespaces):
-        if namespace.path:
+        # That of the tap is not joined.
+        if namespace.path and not (namespace.kind == "network" and wire.ANNOTATION in spec.annotations):
             raise SpecError(f"/linux/namespaces/{index}/path", "a VM cannot join a namespace of the host's kernel")
     if linux.resources.block_io.dump() != BlockIo().dump():
         raise SpecError("/linux/resources/blockIO", "is about the host's devices, which a VM does not have")
@@ -79,6 +117,10 @@ def _refuse(spec: Spec) -> None:
 
 def _take_bind(parts: GuestBundle, mount: Mount, index: int) -> None:
     pointer = f"/mounts/{index}/source"
+    if parts.wire and parts.wire.files and os.path.dirname(mount.source) == parts.wire.files:
+        mount.source = f"{PLACE}/{_FILES}/{os.path.basename(mount.source)}"
+        mount.options = _of_a_file(mount.options)
+        return
     readonly = "ro" in mount.options or "rro" in mount.options
     try:
         kind = os.stat(mount.source).st_mode
@@ -90,9 +132,14 @@ def _take_bind(parts: GuestBundle, mount: Mount, index: int) -> None:
     elif stat.S_ISREG(kind) and readonly:
         with open(mount.source, "rb") as file:
             parts.copies.append((name, file.read()))
+        mount.options = _of_a_file(mount.options)
     else:
         raise SpecError(pointer, "a VM can be given folders, and files to read", "add the option ro, or give a folder")
     mount.source = f"{PLACE}/{name}"
+
+
+def _of_a_file(options: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_OF_FILES.get(option, option) for option in options)
 
 
 def _memory(spec: Spec) -> int:

@@ -107,7 +107,8 @@ class _Machine:
         sockets = {tag: connection.fileno() for tag, connection in connections.items()}
         servers = line.servers if line else ()
         argv = qemu.command(hardware, kernel.image, archive, console, tuple(ports), sockets, servers)
-        self._qemu = Child(argv, (archive, console, *ports, *sockets.values(), *servers))
+        taps = (hardware.tap,) if hardware.tap >= 0 else ()
+        self._qemu = Child(argv, (archive, console, *ports, *sockets.values(), *servers, *taps))
         stack.callback(self._qemu.close)
         for end in (*theirs, *connections.values()):
             # QEMU's alone now, so that its death is an end of file here.

@@ -21,10 +21,11 @@ MIB = 1 << 20
 class Hardware:
     """What the guest finds: `memory` in bytes, `cpus` whole ones, `net` QEMU's user-mode network.
 
+    Where `tap` is a tap's descriptor (-1: none) its network is there instead, and `mac` its own address.
     `accelerator` is `kvm` or `tcg`; `cmdline` is added to the kernel's command line.
     """
 
-    __slots__ = ("accelerator", "cmdline", "cpus", "memory", "net")
+    __slots__ = ("accelerator", "cmdline", "cpus", "mac", "memory", "net", "tap")
 
     def __init__(
         self, memory: int = 1024 * MIB, cpus: int = 1, accelerator: str = "tcg", net: bool = False, cmdline: str = ""
@@ -34,6 +35,8 @@ class Hardware:
         self.accelerator = accelerator
         self.net = net
         self.cmdline = cmdline
+        self.tap = -1
+        self.mac = ""
 
 
 def program() -> str:
@@ -89,8 +92,11 @@ def command(
     for tag, descriptor in shares.items():
         words += ["-chardev", f"socket,id=share-{tag},fd={descriptor}"]
         words += ["-device", f"vhost-user-fs-pci,chardev=share-{tag},tag={tag}"]
-    if hardware.net:
-        # romfile: no boot over the network, whose program is a package of its own.
+    # romfile: no boot over the network, whose program is a package of its own.
+    if hardware.tap >= 0:
+        words += ["-netdev", f"tap,id=net,fd={hardware.tap}"]
+        words += ["-device", f"virtio-net-pci,netdev=net,mac={hardware.mac},romfile="]
+    elif hardware.net:
         words += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
     return words
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from labkit.errors import LabkitError, MissingError
 from labkit.spec.load import load_bundle
 from labkit.spec.model import Process
-from labkit.vm import cpio, kernel, libraries, machine, probe
+from labkit.vm import cpio, kernel, libraries, machine, probe, wire
 from labkit.vm.guest_bundle import LAYER, PLACE, GuestBundle, take_apart
 from labkit.vm.initramfs import Guest
 from labkit.vm.qemu import Hardware
@@ -74,6 +74,9 @@ def run(bundle: str, id: str, folder: str, held: str = "") -> int:
         requests = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
         servers = [_listening(stack, f"{folder}/{name}") for name in STREAMS]
         requests.bind(f"{folder}/{READY}")
+        if parts.wire:
+            hardware.tap, hardware.mac = wire.plugged(parts.wire, parts.namespace), parts.wire.mac()
+            stack.callback(os.close, hardware.tap)
 
         def told(words: str) -> None:
             if words == "created":
@@ -99,6 +102,8 @@ def guest(parts: GuestBundle, id: str, held: bool) -> Guest:
     tags = " ".join(share.tag for share in parts.shares)
     layer = LAYER if parts.spec.root.readonly else ""
     command = f"id={shlex.quote(id)}\ntags={shlex.quote(tags)}\nlayer={layer}\n"
+    if parts.wire:
+        command += f"address={parts.wire.address}\ngateway={parts.wire.gateway}\n"
     configuration = parts.spec.dump()
     if held:
         configuration["hooks"] = {"createContainer": [{"path": "/labkit/hold"}]}
@@ -111,7 +116,8 @@ def guest(parts: GuestBundle, id: str, held: bool) -> Guest:
         *(cpio.file(f"{PLACE.strip('/')}/{name}", content) for name, content in parts.copies),
         *libraries.program(crun(), "crun"),
     ]
-    return Guest(MAIN.read_text(), _MODULES, tuple(files))
+    modules = (*_MODULES, "virtio_net") if parts.wire else _MODULES
+    return Guest(MAIN.read_text(), modules, tuple(files))
 
 
 def crun() -> str:

@@ -25,6 +25,7 @@ def others(tmp_path, monkeypatch):
     monkeypatch.setattr(_other_runtime, "rundir", lambda name: str(tmp_path))
     monkeypatch.setattr(_other_runtime, "driver", Runtime)
     monkeypatch.setattr(_other_runtime.cgroup, "remove", lambda id: None)
+    monkeypatch.setattr(_other_runtime, "release", lambda name, id: removed.append(("address", f"{name}:{id}")))
     return tmp_path, removed
 
 
@@ -55,7 +56,7 @@ def test_what_another_runtime_has_left_is_removed_by_it(others, own, capsys):
     record(folder, "torn", "crun")
     assert gc.main([]) == 0
     assert capsys.readouterr().out.split() == ["own", "dead", "not-started", "torn"]
-    assert removed == [("crun", "dead")]
+    assert removed == [("crun", "dead"), ("address", "crun:dead")]
     assert os.listdir(folder) == ["alive"]
 
 

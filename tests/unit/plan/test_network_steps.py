@@ -100,6 +100,20 @@ def test_the_first_container_makes_the_bridge_and_the_last_takes_it_away(scene, 
     assert os.listdir(tmp_path) == ["lock"]
 
 
+def test_a_sandbox_that_its_runtime_connects_finds_the_bridge_and_its_own_end(scene, taking, tmp_path):
+    book = str(tmp_path)
+    step = taking("microvm:box")
+    step.apply(scene)
+    for _ in range(2):
+        network.MakeBridge(book, "labkit0").apply(scene)
+    assert [call for call in scene.kernel.calls if call[0] == "make_bridge"] == [
+        ("make_bridge", "labkit0", "10.213.0.1", 24)
+    ]
+    assert network.cable(book, "microvm:box") == ("labkit0", "lk0ad50002", "10.213.0.2/24", "10.213.0.1")
+    step.undo(scene)
+    assert os.listdir(tmp_path) == ["lock"]
+
+
 def test_forwarding_that_was_on_is_left_on(scene, taking, tmp_path):
     scene.kernel.forwarding = "1"
     step = taking("one")

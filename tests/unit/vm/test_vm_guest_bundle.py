@@ -5,6 +5,7 @@ from labkit.spec import default
 from labkit.spec.model import BlockIo, Cpu, Memory, Mount, Namespace, Spec
 from labkit.vm.guest_bundle import OVERHEAD, UNLIMITED, take_apart
 from labkit.vm.qemu import MIB
+from labkit.vm.wire import ANNOTATION
 
 
 @pytest.fixture
@@ -54,6 +55,14 @@ def test_a_file_to_read_is_a_copy(spec, tmp_path):
     assert len(parts.shares) == 1
 
 
+@pytest.mark.parametrize("file", [True, False])
+def test_recursive_options_are_plain_for_a_file_alone(spec, tmp_path, file):
+    (tmp_path / "hosts").write_bytes(b"127.0.0.1 here\n")
+    spec.mounts += (bind(tmp_path / "hosts" if file else tmp_path, "rro", "rnosuid", "private"),)
+    options = take_apart(spec, rootless=False).spec.mounts[-1].options
+    assert options == (("rbind", "ro", "nosuid", "private") if file else ("rbind", "rro", "rnosuid", "private"))
+
+
 def test_other_mounts_stay_as_they_are(spec):
     before = [mount.dump() for mount in spec.mounts]
     assert [mount.dump() for mount in take_apart(spec, rootless=False).spec.mounts] == before
@@ -82,6 +91,43 @@ def test_an_ordinary_users_files_are_roots_in_the_guest(spec):
     assert parts.spec.linux.uid_mappings == ()
 
 
+WIRE = "bridge=labkit0 tap=lk0ad50002 address=10.213.0.2/24 gateway=10.213.0.1"
+
+
+def network(spec):
+    return [(each.kind, each.path) for each in spec.linux.namespaces if each.kind == "network"]
+
+
+def test_without_a_wire_the_container_has_a_network_namespace_of_its_own(spec):
+    parts = take_apart(spec, rootless=False)
+    assert parts.wire is None
+    assert network(parts.spec) == [("network", "")]
+
+
+@pytest.mark.parametrize("path", ["", "/proc/7/fd/9"])
+def test_with_a_wire_the_container_is_in_the_guests_network_and_the_tap_where_the_bundle_says(spec, path):
+    spec.annotations[ANNOTATION] = WIRE
+    spec.linux.namespaces = tuple(
+        Namespace(kind=each.kind, path=path if each.kind == "network" else "") for each in spec.linux.namespaces
+    )
+    parts = take_apart(spec, rootless=False)
+    assert parts.wire.text() == WIRE
+    assert parts.namespace == path
+    assert network(parts.spec) == [("network", "/proc/1/ns/net")]
+    assert ANNOTATION not in parts.spec.annotations
+
+
+def test_the_files_of_a_network_are_seen_as_they_change(spec, tmp_path):
+    (tmp_path / "hosts").write_text("10.213.0.2 web\n")
+    spec.annotations[ANNOTATION] = f"{WIRE} files={tmp_path}"
+    spec.mounts += (bind(tmp_path / "hosts", "ro"),)
+    parts = take_apart(spec, rootless=False)
+    [_, share] = parts.shares
+    assert (share.path, share.cache, share.writable) == (str(tmp_path), "auto", False)
+    assert parts.spec.mounts[-1].source == f"/shared/{share.tag}/hosts"
+    assert parts.copies == []
+
+
 def test_what_comes_out_is_a_configuration(spec, tmp_path):
     spec.mounts += (bind(tmp_path),)
     dumped = take_apart(spec, rootless=False).spec.dump()
@@ -91,6 +137,22 @@ def test_what_comes_out_is_a_configuration(spec, tmp_path):
 def _namespace(spec):
     spec.linux.namespaces = (Namespace(kind="network", path="/proc/1/ns/net"),)
     return "/linux/namespaces/0/path"
+
+
+def _wired_namespace(spec):
+    spec.annotations[ANNOTATION] = WIRE
+    spec.linux.namespaces = (Namespace(kind="network"), Namespace(kind="uts", path="/proc/1/ns/uts"))
+    return "/linux/namespaces/1/path"
+
+
+def _hosts_network(spec):
+    spec.linux.namespaces = (Namespace(kind="mount"),)
+    return "/linux/namespaces"
+
+
+def _broken_wire(spec):
+    spec.annotations[ANNOTATION] = "labkit0"
+    return f"/annotations/{ANNOTATION}"
 
 
 def _throttle(spec):
@@ -113,7 +175,10 @@ def _device(spec):
     return "/mounts/0/source"
 
 
-@pytest.mark.parametrize("change", [_namespace, _throttle, _terminal, _missing, _device])
+@pytest.mark.parametrize(
+    "change",
+    [_namespace, _wired_namespace, _hosts_network, _broken_wire, _throttle, _terminal, _missing, _device],
+)
 def test_what_a_guest_cannot_honour_is_refused_by_its_place(spec, change):
     pointer = change(spec)
     with pytest.raises(SpecError) as caught:

@@ -57,6 +57,14 @@ def test_there_is_no_network_unless_it_is_asked_for():
     assert words_after(command(net=True), "-netdev") == ["user,id=net"]
 
 
+def test_a_tap_is_given_by_its_descriptor_with_an_address_of_its_own():
+    hardware = qemu.Hardware()
+    hardware.tap, hardware.mac = 30, "02:00:0a:d5:00:02"
+    argv = qemu.command(hardware, "/boot/vmlinuz", 20, 21, (22, 23), {})
+    assert words_after(argv, "-netdev") == ["tap,id=net,fd=30"]
+    assert "virtio-net-pci,netdev=net,mac=02:00:0a:d5:00:02,romfile=" in words_after(argv, "-device")
+
+
 @pytest.mark.parametrize(("accelerator", "fixed"), [("kvm", False), ("tcg", True)])
 def test_addresses_are_not_random_under_emulation_alone(accelerator, fixed):
     assert ("norandmaps" in words_after(command(accelerator=accelerator), "-append")[0].split()) is fixed

@@ -6,6 +6,7 @@ import pytest
 from labkit.spec import default
 from labkit.vm import sandbox
 from labkit.vm.guest_bundle import take_apart
+from labkit.vm.wire import ANNOTATION
 
 
 @pytest.fixture
@@ -30,6 +31,17 @@ def test_a_further_process_is_the_bundles_with_other_arguments(spec):
     assert added["cwd"] == "/srv"
     assert added["capabilities"] == spec.process.dump()["capabilities"]
     assert line.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("wired", [True, False])
+def test_a_guest_with_a_network_has_its_driver_and_its_address(spec, wired, monkeypatch):
+    monkeypatch.setattr(sandbox, "crun", lambda: "/bin/ls")
+    if wired:
+        spec.annotations[ANNOTATION] = "bridge=labkit0 tap=lk0ad50002 address=10.213.0.2/24 gateway=10.213.0.1"
+    guest = sandbox.guest(take_apart(spec, rootless=False), "box", held=False)
+    command = {path: content for path, _, content in guest.files}["labkit/command"].splitlines()
+    assert ("virtio_net" in guest.modules) is wired
+    assert (b"address=10.213.0.2/24" in command and b"gateway=10.213.0.1" in command) is wired
 
 
 @pytest.mark.parametrize("held", [True, False])
