@@ -1,7 +1,8 @@
 """The network of a sandbox that serves: a network namespace of its own and a cable (veth(4)) to the host.
 
 Every runtime is given the same namespace by its path, and does with it what it always does: runc and its like put the
-program into it, gVisor takes its interface for its own network stack. The load comes from the host's end.
+program into it, gVisor takes its interface for its own network stack, and to a virtual machine the interface is
+connected by a bridge in the namespace, as labkit's own bridges have them. The load comes from the host's end.
 
 The namespace has no name: this process keeps it open, so that it goes, and the cable with it, however this ends.
 """
@@ -17,16 +18,22 @@ from pyroute2 import IPRoute
 
 from labkit.linux.mount import mount, umount2
 from labkit.linux.namespaces import CLONE_NEWNET, setns, unshare
+from labkit.vm.wire import Wire
 
 # RFC 2544 (appendix C.2.2) keeps this network for measurements of networks, so that no host is on it.
 HOST, SANDBOX, LENGTH = "198.18.77.1", "198.18.77.2", 30
 _CORE = "/proc/sys/net/core"
 
 
+# What a virtual machine makes of the namespace.
+WIRE = Wire("bridge", "tap", f"{SANDBOX}/{LENGTH}", HOST)
+
+
 @contextmanager
-def linked(id: str, hide_settings: bool = False) -> Iterator[str]:
+def linked(id: str, hide_settings: bool = False, bridge: str = "") -> Iterator[str]:
     """Make the namespace and the cable; yields the namespace's path, and takes both away at the end.
 
+    Its end of the cable has the sandbox's address, or is plugged into a new `bridge`.
     `hide_settings` keeps the namespace's /proc/sys/net/core from this process's mount namespace, which must be its own.
     gVisor takes a namespace where it sees rmem_default there for the host's own, and refuses to work in it; newer
     kernels have that file in each.
@@ -42,7 +49,10 @@ def linked(id: str, hide_settings: bool = False) -> Iterator[str]:
         with IPRoute() as inside:
             # Of this process means of its main thread, which is where it always was.
             inside.link("add", ifname="eth0", kind="veth", peer={"ifname": end, "net_ns_pid": os.getpid()})
-            _bring_up(inside, "eth0", SANDBOX)
+            if bridge:
+                inside.link("add", ifname=bridge, kind="bridge")
+                inside.link("set", index=inside.link_lookup(ifname="eth0")[0], master=_bring_up(inside, bridge))
+            _bring_up(inside, "eth0", "" if bridge else SANDBOX)
             _bring_up(inside, "lo")
 
     hidden = False
@@ -50,7 +60,8 @@ def linked(id: str, hide_settings: bool = False) -> Iterator[str]:
         _apart(make)
         with IPRoute() as host:
             _bring_up(host, end, HOST)
-        _apart(lambda: _add_route(namespace))
+        if not bridge:
+            _apart(lambda: _add_route(namespace))
         hidden = hide_settings and _hide(namespace)
         yield f"/proc/{os.getpid()}/fd/{namespace}"
     finally:
@@ -64,11 +75,13 @@ def linked(id: str, hide_settings: bool = False) -> Iterator[str]:
             os.close(namespace)
 
 
-def _bring_up(there: IPRoute, name: str, address: str = "") -> None:
-    index = there.link_lookup(ifname=name)[0]
+def _bring_up(there: IPRoute, name: str, address: str = "") -> int:
+    """The interface's number."""
+    index: int = there.link_lookup(ifname=name)[0]
     if address:
         there.addr("add", index=index, address=address, prefixlen=LENGTH)
     there.link("set", index=index, state="up")
+    return index
 
 
 def _add_route(namespace: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labkit.bench import usage
 from labkit.bench.account import PREFIX, Account
-from labkit.bench.link import SANDBOX, linked
+from labkit.bench.link import SANDBOX, WIRE, linked
 from labkit.bench.place import Place
 from labkit.bench.treatment import Treatment, bare
 from labkit.errors import LabkitError
@@ -20,6 +20,7 @@ from labkit.runtimes import Runtime, Sandbox, bundle
 from labkit.runtimes.labkit import Labkit
 from labkit.runtimes.trial_run import last_words_in
 from labkit.spec.model import Mount, Namespace, Spec
+from labkit.vm import wire
 from labkit.workloads.measurement import Measurement
 from labkit.workloads.workload import MEMORY, SCRATCH, Workload
 
@@ -115,14 +116,15 @@ def _serve(one: _Trial) -> list[Measurement]:
     """A server: while the load from outside lasts."""
     workload, place, account = one.workload, one.place, one.account
     assert workload.load is not None
-    if one.treatment.unreachable:
-        raise LabkitError(one.treatment.unreachable, "jobs are measured in it")
     runtime = one.treatment.served or one.treatment.runtime
     spec = _spec(one)
     address = _LOOPBACK
     if any(namespace.kind == "network" for namespace in spec.linux.namespaces):
         address = SANDBOX
-        path = one.stack.enter_context(linked(one.id, hide_settings=one.treatment.served is not None))
+        bridge = ""
+        if one.treatment.plugged:
+            spec.annotations[wire.ANNOTATION], bridge = WIRE.text(), WIRE.bridge
+        path = one.stack.enter_context(linked(one.id, one.treatment.served is not None, bridge))
         spec.linux.namespaces = tuple(
             Namespace(kind="network", path=path) if namespace.kind == "network" else namespace
             for namespace in spec.linux.namespaces

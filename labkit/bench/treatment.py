@@ -9,6 +9,7 @@ from labkit.bench.startup import AGAIN
 from labkit.linux.capabilities import names, read_sets
 from labkit.runtimes import Runtime, driver
 from labkit.runtimes.labkit import Labkit
+from labkit.runtimes.microvm import Microvm
 from labkit.runtimes.runc import runc
 from labkit.runtimes.runsc import Runsc
 from labkit.spec import default
@@ -25,14 +26,14 @@ def _same(spec: Spec) -> None:
 class Treatment:
     """One column of the study.
 
-    `served` runs servers, where that takes another option of the runtime; `unreachable` says why nothing can be
-    reached in its sandboxes from outside. `alter` changes the bundle.
+    `served` runs servers, where that takes another option of the runtime; `plugged` says that its sandboxes are
+    plugged into a bridge (see vm.wire). `alter` changes the bundle.
     """
 
     label: str
     runtime: Runtime
     served: Runtime | None = None
-    unreachable: str = ""
+    plugged: bool = False
     alter: Callable[[Spec], None] = _same
 
     @property
@@ -51,9 +52,7 @@ def treatment(label: str) -> Treatment:
     runtime = driver(label)
     if isinstance(runtime, Runsc):
         return Treatment(label, runtime, Runsc(runtime.platform, {"network": "sandbox"}))
-    if label == "microvm":
-        return Treatment(label, runtime, unreachable="labkit's microVM has no network interface yet")
-    return Treatment(label, runtime)
+    return Treatment(label, runtime, plugged=isinstance(runtime, Microvm))
 
 
 def bare(spec: Spec) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +142,15 @@ def test_jobs_and_servers_are_measured_in_every_runtime_on_their_own_cpus(run, m
     assert set(values(rows, "harness")) == set(values(rows, "harness_wall")) == everything
     wall, load = values(rows, "harness_wall"), values(rows, "load")
     assert all(0 < wall[key] < (load[key] if key in load else values(rows, "whole_life")[key]) for key in everything)
+    assert left(run) == []
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="no QEMU: apt-get install qemu-system-x86")
+def test_a_server_in_a_microvm_is_measured_too(run, measure):
+    measure(["microvm"], ["server"], 1)
+    rows = run.observations("study")
+    assert set(rows["status"]) == {"ok"}, rows["reason"].tolist()
+    assert values(rows, "throughput") == {("server", "microvm"): 5}
     assert left(run) == []
 
 

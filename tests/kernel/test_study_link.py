@@ -1,13 +1,16 @@
 """The network that a measured server is reached by."""
 
 import os
+import select
 import socket
 import threading
+import time
 
 import pytest
 from pyroute2 import IPRoute
 
 from labkit.bench import link
+from labkit.linux import tap
 from labkit.linux.namespaces import CLONE_NEWNET, setns
 
 pytestmark = pytest.mark.root
@@ -53,6 +56,27 @@ def test_what_listens_inside_is_reached_from_the_host_and_all_goes_at_the_end():
         assert os.stat(path).st_ino != os.stat("/proc/self/ns/net").st_ino
     assert not cables(id)
     assert not os.path.exists(path)
+
+
+def test_a_bridge_carries_what_is_plugged_into_it_to_the_host():
+    id = f"labkit-{os.urandom(5).hex()}"
+    with link.linked(id, bridge="bridge") as path:
+        descriptor = tap.plugged("tap", "bridge", path)
+        # Virtio's header, and a question of Ethernet's broadcast: who has the host's address (RFC 826)?
+        sender, asked = (socket.inet_aton(address) for address in (link.SANDBOX, link.HOST))
+        mac = bytes.fromhex("02000000004d")
+        question = bytes.fromhex("0001080006040001") + mac + sender + bytes(6) + asked
+        deadline = time.monotonic() + 10
+        answer = b""
+        # Asked again: a bridge drops frames until it has seen that both of its ports are up.
+        while sender not in answer[38:] and time.monotonic() < deadline:
+            os.write(descriptor, bytes(10) + b"\xff" * 6 + mac + bytes.fromhex("0806") + question)
+            if select.select([descriptor], [], [], 0.2)[0]:
+                answer = os.read(descriptor, 2048)[10:]
+        assert answer[:6] == mac
+        assert answer[28:32] == asked
+        os.close(descriptor)
+    assert not cables(id)
 
 
 def test_all_goes_when_the_trial_fails():

@@ -319,11 +319,6 @@ def test_a_server_that_ends_before_it_listens_is_not_waited_for(attempt, served)
     assert reason(rows) == "the server ended with status 1: no permission"
 
 
-def test_a_server_that_cannot_be_reached_in_a_treatment_fails_with_its_reason(attempt, server):
-    rows, _ = attempt(None, server, Treatment("fake", Fake(), unreachable="it has no network"))
-    assert reason(rows) == "it has no network"
-
-
 def test_trials_that_failed_are_no_reason_to_stop(attempt):
     attempt(Fake(status=1))
     attempt(Fake(status=None))

@@ -57,9 +57,9 @@ def test_gvisor_serves_from_its_own_network_stack_and_works_without_one():
     assert "sandbox" in one.served.parameters
 
 
-def test_a_microvm_that_cannot_be_reached_says_why():
-    assert "network" in treatment("microvm").unreachable
-    assert not treatment("runc").unreachable
+def test_a_microvm_is_plugged_into_a_bridge_and_nothing_else_is():
+    assert treatment("microvm").plugged
+    assert not treatment("runc").plugged
 
 
 def test_an_unknown_label_is_refused():
