@@ -39,6 +39,7 @@ WORKLOADS = (
     *iperf3.WORKLOADS,
     redis.PING,
     sockperf.WORKLOAD,
+    sockperf.UDP,
     redis.WORKLOAD,
     nginx.WORKLOAD,
     memcached.WORKLOAD,

@@ -139,6 +139,7 @@ WRITTEN = {
         SOCKPERF,
         {"latency_p50": 13.905e-6, "latency_p99": 1516.7e-6, "latency_mean": 55.968e-6, "operations": 17214},
     ),
+    "sockperf-udp": (SOCKPERF, {"latency_p50": 13.905e-6, "operations": 17214}),
     "nginx": (
         WRK,
         {"throughput": 2039.75, "latency_p50": 679e-6, "latency_p90": 0.08027, "latency_p99": 1.44, "operations": 2234},
