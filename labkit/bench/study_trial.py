@@ -24,7 +24,8 @@ from labkit.vm import wire
 from labkit.workloads.measurement import Measurement
 from labkit.workloads.workload import MEMORY, SCRATCH, Workload
 
-_READY = 60.0
+# A server that ends is told at once; this is for one that an emulated machine is booted for, and that makes its files.
+_READY = 180.0
 _LOOPBACK = "127.0.0.1"
 # Within a trial's time the machine may not have slept for longer than this, in s: the clocks differ by what they round.
 _AWAKE = 0.05
