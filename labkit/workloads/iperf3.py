@@ -9,8 +9,8 @@ from labkit.workloads.measurement import Measurement
 from labkit.workloads.workload import Load, Workload
 
 PORT = 5201
-# A server that somebody has tried, as a trial does to see whether it listens, closes its socket and makes another. In an
-# emulated machine that takes long enough to be met.
+# A server that somebody has tried, as a trial does to see whether it listens, closes its socket and makes another. In
+# an emulated machine that takes long enough to be met.
 _AGAIN = """
 for attempt in 1 2 3 4 5 6 7 8 9; do
 	said=$("$@"); status=$?
