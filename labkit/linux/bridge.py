@@ -1,4 +1,4 @@
-"""A bridge of the host, and what is plugged into it; pairs of virtual interfaces for containers: veth(4), bridge(8).
+"""A bridge of the host, and pairs of virtual interfaces that connect containers to it: veth(4), bridge(8).
 
 The messages of rtnetlink(7) are pyroute2's affair, which is imported by the first call: only containers on a bridge
 need it, and it takes a hundred times as long as starting one.
@@ -6,12 +6,12 @@ need it, and it takes a hundred times as long as starting one.
 
 from __future__ import annotations
 
-import errno
 import os
 from _socket import if_nametoindex
 
 from labkit.errors import MissingError
 from labkit.linux.namespaces import in_network
+from labkit.linux.rtnetlink import plug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def connect(bridge: str, interface: str, pid: int, address: str, length: int, ga
     def pair(ip: Any) -> None:
         # The other end begins where it belongs, and never shows on the host.
         ip.link("add", ifname=interface, kind="veth", peer={"ifname": INSIDE, "net_ns_pid": pid})
-        _plug(ip, interface, bridge)
 
     def inside(ip: Any) -> None:
         index = if_nametoindex(INSIDE)
@@ -54,22 +53,8 @@ def connect(bridge: str, interface: str, pid: int, address: str, length: int, ga
         ip.route("add", dst="default", gateway=gateway)
 
     _ask(interface, pair)
+    plug(interface, bridge)
     in_network(f"/proc/{pid}/ns/net", lambda: _ask(INSIDE, inside))
-
-
-def plug(interface: str, bridge: str) -> None:
-    """Connect an interface to `bridge`, and bring it up.  Raises OSError with ENODEV when there is no such bridge."""
-    if not exists(bridge):
-        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), bridge)
-    _ask(interface, lambda ip: _plug(ip, interface, bridge))
-
-
-def _plug(ip: Any, interface: str, bridge: str) -> None:
-    index = if_nametoindex(interface)
-    ip.link("set", index=index, master=if_nametoindex(bridge))
-    # Hairpin: what a container sends to its own published port comes back by the port it left through.
-    ip.brport("set", index=index, mode=1)
-    ip.link("set", index=index, state="up")
 
 
 def delete_interface(name: str) -> None:

@@ -1,6 +1,7 @@
-"""Moving a network interface to another network namespace, with its addresses: rtnetlink(7).
+"""What is asked of the kernel about a network interface without a library, which takes longer to import: rtnetlink(7).
 
-A netlink socket belongs for good to the network namespace in which it was made: one stays here, one is made there.
+An interface is moved to another network namespace with its addresses, or plugged into a bridge. A netlink socket
+belongs for good to the network namespace in which it was made: to move an interface one stays here, one is made there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import errno
 import os
 import struct
 import sys
-from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
+from _socket import AF_BRIDGE, AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, if_nametoindex, socket
 
 from labkit.linux.namespaces import in_network
 
@@ -21,8 +22,11 @@ NETLINK_ROUTE = 0
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x001, 0x004, 0x300
 NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400
-RTM_NEWLINK, RTM_GETLINK, RTM_NEWADDR, RTM_GETADDR = 16, 18, 20, 22
-IFLA_IFNAME, IFLA_NET_NS_FD = 3, 28
+RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWADDR, RTM_GETADDR = 16, 18, 19, 20, 22
+IFLA_IFNAME, IFLA_MASTER, IFLA_PROTINFO, IFLA_NET_NS_FD = 3, 10, 12, 28
+# Of linux/if_link.h, within IFLA_PROTINFO for a message of the family AF_BRIDGE.
+IFLA_BRPORT_MODE = 4
+NLA_F_NESTED = 0x8000
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_RT_PRIORITY = 1, 2, 4, 8, 9
 # An IPv6 address without detection of duplicates, and either kind without a route of its own, keep being so.
 IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_NOPREFIXROUTE = 0x02, 0x80, 0x200
@@ -73,6 +77,27 @@ def move_interface(name: str, new_name: str, namespace: str) -> None:
         there.close()
 
 
+def plug(name: str, bridge: str) -> None:
+    """Connect the interface `name` to `bridge`, and bring it up.  Raises OSError, ENODEV for one that is missing."""
+    here = _connection()
+    try:
+        index, switch = (_index(each) for each in (name, bridge))
+        master = {IFLA_MASTER: struct.pack("=I", switch)}
+        _request(here, RTM_NEWLINK, 0, _LINK.pack(0, 0, index, IFF_UP, IFF_UP), master, name)
+        # Hairpin: what a container sends to its own published port comes back by the port it left through.
+        mode = {IFLA_PROTINFO | NLA_F_NESTED: _packed({IFLA_BRPORT_MODE: b"\1"})}
+        _request(here, RTM_SETLINK, 0, _LINK.pack(AF_BRIDGE, 0, index, 0, 0), mode, name)
+    finally:
+        here.close()
+
+
+def _index(name: str) -> int:
+    try:
+        return if_nametoindex(name)
+    except OSError:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), name) from None
+
+
 def _connection() -> socket:
     return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
 
@@ -103,14 +128,20 @@ def _addresses(connection: socket, index: int) -> Iterator[Address]:
 
 
 def _request(connection: socket, kind: int, flags: int, body: bytes, attributes: dict[int, bytes], about: str) -> None:
-    for number, value in attributes.items():
-        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
+    body += _packed(attributes)
     connection.send(_HEADER.pack(_HEADER.size + len(body), kind, flags | NLM_F_REQUEST | NLM_F_ACK, 0, 0) + body)
     for found, answer in _messages(connection.recv(65536)):
         # The answer to every request is an error, of number 0 when there is none (netlink(7)).
         number = -int.from_bytes(answer[:4], sys.byteorder, signed=True) if found == NLMSG_ERROR else 0
         if number:
             raise OSError(number, os.strerror(number), about)
+
+
+def _packed(attributes: dict[int, bytes]) -> bytes:
+    return b"".join(
+        _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
+        for number, value in attributes.items()
+    )
 
 
 def _dump(connection: socket, kind: int, body: bytes) -> Iterator[bytes]:

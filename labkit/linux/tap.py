@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 
-from labkit.linux import bridge, namespaces
+from labkit.linux import namespaces, rtnetlink
 
 DEVICE = "/dev/net/tun"
 # linux/if_tun.h. Frames come without a word about their protocol, and with virtio's of checksums yet to be made.
@@ -35,7 +35,7 @@ def _plugged(name: str, into: str) -> int:
             fcntl.ioctl(descriptor, TUNSETIFF, _REQUEST.pack(name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
         except OSError as error:
             raise OSError(error.errno, error.strerror, name) from error
-        bridge.plug(name, into)
+        rtnetlink.plug(name, into)
     except BaseException:
         os.close(descriptor)
         raise

@@ -53,6 +53,15 @@ def test_a_tap_is_on_its_bridge_until_it_is_closed(namespace):
     assert "plug" not in links(namespace)
 
 
+def test_a_frame_may_leave_by_the_port_it_came_by(namespace):
+    descriptor = tap.plugged("plug", "switch", namespace)
+    command = ["nsenter", f"--net={namespace}", "ip", "-d", "link", "show", "plug"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "hairpin on" in shown
+    assert "persist off" in shown
+    os.close(descriptor)
+
+
 def test_a_name_that_is_taken_is_refused_and_named(namespace):
     descriptor = tap.plugged("plug", "switch", namespace)
     try:
