@@ -16,7 +16,8 @@ until [ -c "$control" ]; do
 	for control in /dev/vport*p4; do :; done
 done
 port=${control%4}
-exec 8<>"$control"
+# There is a moment in which the device is there, and cannot be opened (ENXIO).
+until command exec 8<>"$control"; do sleep 0.005; done 2>/dev/null
 # A port that the kernel does not yet know to be connected reads as ended.  Control is the last: the others are then too.
 until read -r word <&8; do sleep 0.005; done
 echo up >&8
