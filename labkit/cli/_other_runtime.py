@@ -19,11 +19,11 @@ from types import FrameType
 
 from labkit.cli._bridged import bridged, release, understood
 from labkit.cli._request import Request
-from labkit.engine.state import alive, check_id, new_id
+from labkit.engine.state import check_id, new_id
 from labkit.errors import LabkitError, UsageError
 from labkit.linux.mount import MS_PRIVATE, MS_REC, fsmount, mount, mount_at
 from labkit.linux.namespaces import CLONE_NEWNS, setns, unshare
-from labkit.linux.proc import read_file, start_time
+from labkit.linux.proc import alive, read_file, start_time
 from labkit.linux.rundir import rundir
 from labkit.plan.build import NETWORK_ANNOTATION, OVERLAY_ANNOTATION
 from labkit.runtimes import cgroup, driver

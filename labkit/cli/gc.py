@@ -21,8 +21,12 @@ def main(argv: list[str]) -> int:
     from labkit.cli import _other_runtime
     from labkit.engine import network
     from labkit.engine.garbage import collect_garbage
+    from labkit.runtimes import garbage
 
-    removed = collect_garbage(argv[1]) if argv else [*collect_garbage(), *_other_runtime.collect_garbage()]
+    if argv:
+        removed = collect_garbage(argv[1])
+    else:
+        removed = [*collect_garbage(), *_other_runtime.collect_garbage(), *garbage.collect_garbage()]
     removed += network.release_forgotten()
     for id in removed:
         print(id)

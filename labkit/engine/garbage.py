@@ -11,6 +11,7 @@ from labkit.errors import LabkitError
 from labkit.linux.cgroupfs import leave_cgroup, remove_cgroup, remove_empty_cgroup, thaw
 from labkit.linux.descriptors import readable
 from labkit.linux.pidfd import pidfd_open, pidfd_send_signal
+from labkit.linux.proc import alive
 from labkit.plan.folder import UNFINISHED, remove_state
 
 TYPE_CHECKING = False
@@ -57,7 +58,7 @@ def end(found: State) -> None:
 def kill_hooks(found: State) -> None:
     """SIGKILL for the hooks that the host's side runs for it, in whose group are those who wait for them."""
     pid, start = found.values.get("runner") or (0, 0)
-    if pid and state.alive(pid, start):
+    if pid and alive(pid, start):
         try:
             os.killpg(pid, _SIGKILL)
         except ProcessLookupError:

@@ -22,7 +22,7 @@ import os
 import time
 
 from labkit.errors import LabkitError
-from labkit.linux.proc import read_file, start_time
+from labkit.linux.proc import alive, read_file
 from labkit.linux.rundir import rundir
 from labkit.plan.folder import FIFO, UNFINISHED
 from labkit.spec.document import decode, encode
@@ -260,13 +260,3 @@ class Lock:
 
 def _missing(id: str) -> NoContainer:
     return NoContainer(f"container {id!r} does not exist", "labkit-oci list shows those that do")
-
-
-def alive(pid: int, start: int) -> bool:
-    """Whether the process `pid` that began at the tick `start` still runs."""
-    try:
-        stat = read_file(f"/proc/{pid}/stat")
-        # A zombie is dead too: it waits for its parent only.
-        return start_time(stat) == start and stat.rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False

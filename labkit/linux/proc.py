@@ -54,3 +54,13 @@ def read_file(path: str) -> str:
 def start_time(stat: str) -> int:
     """The ticks from boot to a process's start, from its /proc/PID/stat (field 22): with the pid, its identity."""
     return int(stat.rpartition(")")[2].split()[19])
+
+
+def alive(pid: int, start: int) -> bool:
+    """Whether the process `pid` that began at the tick `start` still runs."""
+    try:
+        stat = read_file(f"/proc/{pid}/stat")
+        # A zombie is dead too: it waits for its parent only.
+        return start_time(stat) == start and stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False

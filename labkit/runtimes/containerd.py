@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from labkit.errors import LabkitError
 from labkit.linux.rundir import rundir
-from labkit.runtimes import cgroup, engine, host_process
+from labkit.runtimes import cgroup, engine, host_process, owner
 from labkit.runtimes.engine import EngineSandbox
 from labkit.runtimes.held_input import HeldInput, is_read, is_written
 from labkit.runtimes.host_process import VARIABLE, HostProcess
@@ -113,10 +113,8 @@ class Containerd:
         return f"{rundir('containerd')}/ids.{id}"
 
     def _claim(self, id: str) -> None:
-        try:
-            os.mkdir(self.fifos(id))
-        except FileExistsError:
-            raise LabkitError(f"{self.name} has a sandbox with the id {id!r}", "choose another, or remove it") from None
+        owner.take(self.name, id)
+        os.mkdir(self.fifos(id))
 
     def command(self) -> list[str]:
         """The client, and where it finds the daemon."""
@@ -170,7 +168,7 @@ class Containerd:
 
     def remove(self, id: str) -> None:
         """See Runtime.remove; the daemon is asked first, if there is one, and then nothing of it is left to chance."""
-        if not os.path.isdir(self.fifos(id)):
+        if not owner.known(self.name, id):
             return
         sockets = [path for one in self.host_processes(id) if one.role == "shim" for path in _sockets(one.pid)]
         if self._daemon and self._daemon.pid() and self._knows(id):
@@ -190,6 +188,7 @@ class Containerd:
         for folder in (f"{place}/state/{task}", f"{place}/root/{task}", f"{place}/runtime/{_NAMESPACE}/{id}"):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.fifos(id), ignore_errors=True)
+        owner.release(self.name, id)
 
     def _knows(self, id: str) -> bool:
         """Whether the daemon has a task or a container of that id."""

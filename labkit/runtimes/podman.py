@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from labkit.errors import LabkitError
 from labkit.linux.rundir import rundir
-from labkit.runtimes import cgroup, engine, host_process
+from labkit.runtimes import cgroup, engine, host_process, owner
 from labkit.runtimes.engine import EngineSandbox
 from labkit.runtimes.host_process import VARIABLE, HostProcess
 from labkit.runtimes.oci import OciRuntime
@@ -131,10 +131,8 @@ class Podman:
 
     def _claim(self, id: str) -> None:
         """Take the id for this sandbox. Raises LabkitError when there is one."""
-        try:
-            os.mkdir(_claim_folder(id))
-        except FileExistsError:
-            raise LabkitError(f"{self.name} has a sandbox with the id {id!r}", "choose another, or remove it") from None
+        owner.take(self.name, id)
+        os.mkdir(_claim_folder(id))
 
     def command(self) -> list[str]:
         """podman with its storage, and the runtime with its flags."""
@@ -185,9 +183,9 @@ class Podman:
 
     def remove(self, id: str) -> None:
         """See Runtime.remove; what podman does by itself at the end of a sandbox is given a moment."""
-        claim = _claim_folder(id)
-        if not os.path.isdir(claim):
+        if not owner.known(self.name, id):
             return
+        claim = _claim_folder(id)
         if self._knows(claim):
             self._call(["rm", "--force", "--time", "0", "--ignore", id], id)
         deadline = time.monotonic() + _PATIENCE
@@ -196,6 +194,7 @@ class Podman:
         host_process.end(lambda: self.host_processes(id))
         cgroup.remove(id)
         shutil.rmtree(claim, ignore_errors=True)
+        owner.release(self.name, id)
 
     def _knows(self, claim: str) -> bool:
         """Whether the container is in podman's storage; without a number of its own it never came so far."""

@@ -6,12 +6,20 @@ from labkit.cli import _other_runtime, gc
 from labkit.engine import garbage
 from labkit.errors import UsageError
 from labkit.linux.proc import read_file, start_time
+from labkit.runtimes import garbage as runtimes_garbage
+from labkit.runtimes import owner
 
 DEAD = 4194305  # Above the greatest pid that Linux gives (PID_MAX_LIMIT).
 
 
 @pytest.fixture
-def others(tmp_path, monkeypatch):
+def owners(tmp_path_factory):
+    """The folder in which drivers say who asked for a sandbox."""
+    return tmp_path_factory.mktemp("owners")
+
+
+@pytest.fixture
+def others(tmp_path, owners, monkeypatch):
     """The folder of other runtimes' containers, and the ids that those were asked to remove."""
     removed = []
 
@@ -23,7 +31,9 @@ def others(tmp_path, monkeypatch):
             removed.append((self.name, id))
 
     monkeypatch.setattr(_other_runtime, "rundir", lambda name: str(tmp_path))
+    monkeypatch.setattr(owner, "rundir", lambda name: str(owners))
     monkeypatch.setattr(_other_runtime, "driver", Runtime)
+    monkeypatch.setattr(runtimes_garbage, "driver", Runtime)
     monkeypatch.setattr(_other_runtime.cgroup, "remove", lambda id: None)
     monkeypatch.setattr(_other_runtime, "release", lambda name, id: removed.append(("address", f"{name}:{id}")))
     return tmp_path, removed
@@ -58,6 +68,15 @@ def test_what_another_runtime_has_left_is_removed_by_it(others, own, capsys):
     assert capsys.readouterr().out.split() == ["own", "dead", "not-started", "torn"]
     assert removed == [("crun", "dead"), ("address", "crun:dead")]
     assert os.listdir(folder) == ["alive"]
+
+
+def test_what_a_killed_drivers_process_has_left_is_removed_by_the_driver(others, own, owners, capsys):
+    _, removed = others
+    (owners / "podman.a.b").symlink_to(f"podman:runc {DEAD} 1")
+    owner.take("microvm+machine=microvm", "mine")
+    assert gc.main([]) == 0
+    assert capsys.readouterr().out.split() == ["own", "a.b"]
+    assert removed == [("podman:runc", "a.b")]
 
 
 def test_one_root_is_of_labkit_oci_alone(others, own, capsys):
