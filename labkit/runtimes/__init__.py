@@ -59,6 +59,8 @@ def driver(name: str) -> Runtime:
         return _engine(*name.split(":", 1))
     if name.partition("+")[0].removeprefix("runsc-") in PLATFORMS:
         return _runsc(name)
+    if name.startswith("microvm+"):
+        return _microvm(name)
     if name.removeprefix("kata-") in HYPERVISORS and name.startswith("kata-"):
         return Kata(name.removeprefix("kata-"))
     if name in ("podman", "containerd"):
@@ -100,11 +102,26 @@ def _default_of(engine: str) -> Runtime:
 
 def _runsc(name: str) -> Runsc:
     """The driver of a name such as `runsc-systrap+network=host`."""
+    first, options = _options(name)
+    return Runsc(first.removeprefix("runsc-"), options)
+
+
+def _microvm(name: str) -> Microvm:
+    """The driver of `microvm+machine=microvm`."""
+    options = _options(name)[1]
+    if unknown := [option for option in options if option != "machine"]:
+        hint = "it has one: microvm+machine=microvm"
+        raise LabkitError(f"unknown runtime {name!r}: the microvm has no option {unknown[0]!r}", hint, 2)
+    return Microvm(**options)
+
+
+def _options(name: str) -> tuple[str, dict[str, str]]:
+    """What comes before the options in a runtime's name, and those."""
     first, *options = name.split("+")
     pairs = [option.split("=", 1) for option in options]
     if wrong := [option for option, pair in zip(options, pairs, strict=True) if len(pair) != 2]:
         raise LabkitError(f"unknown runtime {name!r}: {wrong[0]!r} has no value", "as in runsc-ptrace+network=host", 2)
-    return Runsc(first.removeprefix("runsc-"), dict(pairs))
+    return first, dict(pairs)
 
 
 def _engine(name: str, inner: str) -> Runtime:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from labkit.errors import LabkitError
 from labkit.linux.rundir import rundir
-from labkit.runtimes import host_process
+from labkit.runtimes import host_process, owner
 from labkit.runtimes.host_process import VARIABLE, HostProcess
 from labkit.runtimes.process import ProcessSandbox, spawn
 from labkit.runtimes.protocol import DEADLINE, Probe
@@ -33,7 +33,10 @@ _ROLES = {"virtiofsd": "virtiofsd", **{name: "hypervisor" for name, _ in qemu.PR
 
 
 class Microvm:
-    """The driver; what it starts is one process for each sandbox, which holds QEMU and its daemons."""
+    """The driver for one of QEMU's machine types (qemu.MACHINES).
+
+    What it starts is one process for each sandbox, which holds QEMU and its daemons.
+    """
 
     lacks: tuple[str, ...] = ()
     unattributed: tuple[str, ...] = (
@@ -41,9 +44,12 @@ class Microvm:
         "the guest's page cache and the host's, which hold the same file twice",
     )
 
-    def __init__(self) -> None:
-        self.name = "microvm"
-        self.parameters = "machine=q35, share=virtiofs, guest runtime=crun"
+    def __init__(self, machine: str = "q35") -> None:
+        if machine not in qemu.MACHINES:
+            raise LabkitError(f"the microvm has no machine {machine!r}", f"it has {' and '.join(qemu.MACHINES)}", 2)
+        self.machine = machine
+        self.name = "microvm" if machine == "q35" else f"microvm+machine={machine}"
+        self.parameters = f"machine={machine}, share=virtiofs, guest runtime=crun"
 
     def probe(self) -> Probe:
         """See Runtime.probe; the version is the guest kernel's and QEMU's."""
@@ -84,19 +90,15 @@ class Microvm:
             return made
 
     def _spawn(self, bundle: str, id: str, stdio: tuple[int, int, int], *held: str) -> tuple[int, int]:
+        owner.take(self.name, id)
         folder = _folder(id)
+        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, package, bundle, id, folder, self.machine, *held]
         try:
             os.mkdir(folder, 0o700)
-        except FileExistsError:
-            raise LabkitError(
-                f"microvm has a sandbox with the id {id!r}", "choose another, or remove that one"
-            ) from None
-        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, package, bundle, id, folder, *held]
-        try:
             return spawn(argv[0], argv, os.environ | {VARIABLE: id}, stdio)
         except BaseException:
-            os.rmdir(folder)
+            self.remove(id)
             raise
 
     def host_processes(self, id: str) -> list[HostProcess]:
@@ -111,6 +113,7 @@ class Microvm:
         """See Runtime.remove: there are only processes, and a folder of sockets."""
         host_process.end(lambda: self.host_processes(id))
         shutil.rmtree(_folder(id), ignore_errors=True)
+        owner.release(self.name, id)
 
     def cool(self) -> None:
         """Nothing is kept between two sandboxes but the page cache, which is the experiment's to drop."""

@@ -16,16 +16,18 @@ CMDLINE = "console=ttyS0 panic=-1"
 # emulator has none of the faults that the kernel's mitigations work around.
 CMDLINE_EMULATED = "norandmaps mitigations=off"
 MIB = 1 << 20
+# QEMU's machine types by what the names of their virtio devices end in, and the guest's module for the bus of those.
+MACHINES = {"q35": ("pci", "virtio_pci"), "microvm": ("device", "virtio_mmio")}
 
 
 class Hardware:
     """What the guest finds: `memory` in bytes, `cpus` whole ones, `net` QEMU's user-mode network.
 
     Where `tap` is a tap's descriptor (-1: none) its network is there instead, and `mac` its own address.
-    `accelerator` is `kvm` or `tcg`; `cmdline` is added to the kernel's command line.
+    `accelerator` is `kvm` or `tcg`; `cmdline` is added to the kernel's command line; `machine` is one of MACHINES.
     """
 
-    __slots__ = ("accelerator", "cmdline", "cpus", "mac", "memory", "net", "tap")
+    __slots__ = ("accelerator", "cmdline", "cpus", "mac", "machine", "memory", "net", "tap")
 
     def __init__(
         self, memory: int = 1024 * MIB, cpus: int = 1, accelerator: str = "tcg", net: bool = False, cmdline: str = ""
@@ -37,6 +39,7 @@ class Hardware:
         self.cmdline = cmdline
         self.tap = -1
         self.mac = ""
+        self.machine = "q35"
 
 
 def program() -> str:
@@ -73,10 +76,11 @@ def command(
     order of their numbers from 1, and for each tag of `shares` the one to its virtiofsd. `servers` are listening ones,
     for further ports, to which one after the other may connect.
     """
+    bus = MACHINES[hardware.machine][0]
     words = [program(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     # A fault of QEMU's gives the guest no new program and no new rights on the host.
     words += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
-    words += ["-machine", "q35,memory-backend=memory", *_processor(hardware)]
+    words += ["-machine", f"{hardware.machine},memory-backend=memory", *_processor(hardware)]
     # virtiofsd reads and writes the guest's memory, so it is shared.
     words += ["-object", f"memory-backend-memfd,id=memory,size={hardware.memory},share=on"]
     words += ["-m", f"{hardware.memory // MIB}M", "-smp", _processors(hardware)]
@@ -84,20 +88,22 @@ def command(
     cmdline = (CMDLINE, CMDLINE_EMULATED if hardware.accelerator == "tcg" else "", hardware.cmdline)
     words += ["-append", " ".join(part for part in cmdline if part)]
     words += ["-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console"]
-    words += ["-device", "virtio-rng-pci", "-device", f"virtio-serial-pci,max_ports={len(ports) + len(servers) + 1}"]
+    most = len(ports) + len(servers) + 1
+    words += ["-device", f"virtio-rng-{bus}", "-device", f"virtio-serial-{bus},max_ports={most}"]
     listening = [f"{port},server=on,wait=off" for port in servers]
     for number, port in enumerate((*ports, *listening), 1):
         words += ["-chardev", f"socket,id=port{number},fd={port}"]
         words += ["-device", f"virtserialport,chardev=port{number},nr={number}"]
     for tag, descriptor in shares.items():
         words += ["-chardev", f"socket,id=share-{tag},fd={descriptor}"]
-        words += ["-device", f"vhost-user-fs-pci,chardev=share-{tag},tag={tag}"]
+        words += ["-device", f"vhost-user-fs-{bus},chardev=share-{tag},tag={tag}"]
     # romfile: no boot over the network, whose program is a package of its own.
+    rom = ",romfile=" if bus == "pci" else ""
     if hardware.tap >= 0:
         words += ["-netdev", f"tap,id=net,fd={hardware.tap}"]
-        words += ["-device", f"virtio-net-pci,netdev=net,mac={hardware.mac},romfile="]
+        words += ["-device", f"virtio-net-{bus},netdev=net,mac={hardware.mac}{rom}"]
     elif hardware.net:
-        words += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+        words += ["-netdev", "user,id=net", "-device", f"virtio-net-{bus},netdev=net{rom}"]
     return words
 
 

@@ -43,14 +43,14 @@ _HOLD = b"#!/bin/sh\necho >/run/created\nread -r word </run/held\n"
 
 
 def main() -> None:
-    """`python -c … BUNDLE ID FOLDER [NAME]`: run the bundle, and end as the container does, or with 125 and why not.
+    """`python -c … BUNDLE ID FOLDER MACHINE [NAME]`: run the bundle, end as the container or with 125 and why not.
 
     With the name of an abstract socket the container is held when it is made, and somebody there is told so: a
     datagram `created`, or `failed` and the reason.
     """
-    bundle, id, folder, *name = sys.argv[1:]
+    bundle, id, folder, machine_type, *name = sys.argv[1:]
     try:
-        status = run(bundle, id, folder, name[0] if name else "")
+        status = run(bundle, id, folder, machine_type, name[0] if name else "")
     except LabkitError as error:
         print(f"microvm: {error}", file=sys.stderr)
         _tell(name[0] if name else "", f"failed {error}")
@@ -59,17 +59,18 @@ def main() -> None:
     os._exit(status)
 
 
-def run(bundle: str, id: str, folder: str, held: str = "") -> int:
+def run(bundle: str, id: str, folder: str, machine_type: str, held: str = "") -> int:
     """Boot a machine for `bundle` with our own stdio, and return the container's exit status.
 
-    `folder` gets the sockets; `held` is as for main(). Raises SpecError for what cannot be honoured in a guest,
-    MissingError for what is not installed, else as machine.run().
+    `folder` gets the sockets; `machine_type` is one of qemu.MACHINES, `held` as for main(). Raises SpecError for what
+    cannot be honoured in a guest, MissingError for what is not installed, else as machine.run().
     """
     spec = load_bundle(bundle)
     process = spec.process
     parts = take_apart(spec, os.geteuid() != 0)
     chosen = kernel.find()
     hardware = Hardware(parts.memory, parts.cpus, probe.accelerator(chosen), cmdline=CMDLINE)
+    hardware.machine = machine_type
     with ExitStack() as stack:
         requests = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
         servers = [_listening(stack, f"{folder}/{name}") for name in STREAMS]

@@ -214,6 +214,49 @@ def test_gc_removes_what_a_killed_command_line_left_in_another_runtime(name, fou
     _until(lambda: _processes_naming(id) == [])
 
 
+DRIVES = """
+import os, sys
+from labkit import runtimes
+name, place, id = sys.argv[1:]
+given, open_for_ever = os.pipe()
+sandbox = runtimes.driver(name).start(place, id, (given, 1, 2))
+sandbox.wait(None)
+"""
+
+
+@pytest.mark.parametrize("name", ["microvm", "podman:runc", "containerd:runc"])
+def test_gc_removes_what_a_killed_process_that_drives_a_runtime_left(name, busybox, tmp_path):
+    runtime = runtimes.driver(name)
+    probe = runtime.probe()
+    runtime.cool()
+    if not probe.available:
+        pytest.skip(f"{name} is not available on this host: {probe.reason}")
+    id, before, folders = _id(), _mounts(), _in_cgroup_roots()
+    os.chmod(tmp_path, 0o755)
+    place = bundle.write(str(tmp_path / "bundle"), bundle.spec(busybox, ("sh", "-c", "echo up; exec sleep 1000")))
+    running = subprocess.Popen([sys.executable, "-c", DRIVES, name, place, id], stdout=subprocess.PIPE)
+    with running.stdout as stdout:
+        assert stdout.readline() == b"up\n"
+        running.kill()
+        running.wait()
+        collected = subprocess.run([sys.executable, "-m", "labkit", "gc"], capture_output=True, text=True, check=True)
+        assert id in collected.stdout.split()
+        # The sleeper had the pipe: its end of file says that it is gone.
+        assert select.select([stdout], [], [], DEADLINE)[0]
+        assert stdout.read() == b""
+    assert runtime.host_processes(id) == []
+    assert _mounts() == before
+    assert _in_cgroup_roots() == folders
+    left = [name for _, below, files in os.walk("/run/labkit") for name in below + files if id in name]
+    assert left == []
+
+
+def _in_cgroup_roots():
+    """What is in /sys/fs/cgroup, and in each tree of it."""
+    places = ["/sys/fs/cgroup", *(entry.path for entry in os.scandir("/sys/fs/cgroup") if entry.is_dir())]
+    return {f"{place}/{name}" for place in places for name in os.listdir(place)}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_another_runtimes_container_and_leaves_nothing(number, busybox):
     id = _id()

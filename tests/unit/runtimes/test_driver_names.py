@@ -7,7 +7,10 @@ from labkit.errors import LabkitError
 from labkit.runtimes.runsc import Runsc
 
 
-@pytest.mark.parametrize("name", [*runtimes.ALL, "podman:runsc-ptrace+network=host", "runsc-systrap+directfs=true"])
+@pytest.mark.parametrize(
+    "name",
+    [*runtimes.ALL, "podman:runsc-ptrace+network=host", "runsc-systrap+directfs=true", "microvm+machine=microvm"],
+)
 def test_every_driver_goes_by_its_name(name):
     assert runtimes.driver(name).name == name
 
@@ -19,7 +22,8 @@ def test_options_of_runsc_are_flags_and_parameters():
     assert driver.parameters == "platform=ptrace, network=host, overlay2=none"
 
 
-@pytest.mark.parametrize("name", ["docker", "podman:nothing", "docker:runc", "podman:host", "runsc-ptrace+network"])
+@pytest.mark.parametrize("name", ["docker", "podman:nothing", "docker:runc", "podman:host", "runsc-ptrace+network",
+                                  "microvm+machine", "microvm+machine=pc", "microvm+network=host"])  # fmt: skip
 def test_an_unknown_name_is_one_clear_error(name):
     with pytest.raises(LabkitError) as caught:
         runtimes.driver(name)

@@ -11,10 +11,11 @@ from labkit.vm.kernel import Kernel
 @pytest.fixture
 def kernel(tmp_path):
     """One whose modules hold their own names."""
-    dep = "".join(f"{name}.ko: virtio.ko\n" for name in initramfs.MODULES) + "virtio.ko:\nodd.ko.xz:\n"
+    own = ("virtio_pci", *initramfs.MODULES)
+    dep = "".join(f"{name}.ko: virtio.ko\n" for name in own) + "virtio.ko:\nodd.ko.xz:\n"
     (tmp_path / "modules.dep").write_text(dep)
     (tmp_path / "modules.builtin").write_text("")
-    for name in (*initramfs.MODULES, "virtio"):
+    for name in (*own, "virtio"):
         (tmp_path / f"{name}.ko").write_bytes(name.encode())
     (tmp_path / "odd.ko.xz").write_bytes(lzma.compress(b"odd"))
     return Kernel("/boot/vmlinuz", "6.1.0", str(tmp_path))

@@ -15,8 +15,10 @@ def words_after(argv, option):
     return [argv[place + 1] for place, word in enumerate(argv) if word == option]
 
 
-def command(shares=None, **hardware):
-    return qemu.command(qemu.Hardware(**hardware), "/boot/vmlinuz", 20, 21, (22, 23), shares or {})
+def command(shares=None, machine="q35", **hardware):
+    made = qemu.Hardware(**hardware)
+    made.machine = machine
+    return qemu.command(made, "/boot/vmlinuz", 20, 21, (22, 23), shares or {})
 
 
 def test_memory_and_processors_are_those_asked_for():
@@ -75,6 +77,14 @@ def test_the_processor_goes_with_the_accelerator(accelerator, processor):
     argv = command(accelerator=accelerator)
     assert words_after(argv, "-accel")[0].split(",")[0] == accelerator
     assert words_after(argv, "-cpu") == [processor]
+
+
+def test_the_machine_type_decides_which_bus_its_devices_are_on():
+    argv = command({"host": 30}, machine="microvm", net=True)
+    assert words_after(argv, "-machine")[0].split(",")[0] == "microvm"
+    devices = words_after(argv, "-device")
+    assert "vhost-user-fs-device,chardev=share-host,tag=host" in devices
+    assert not any("-pci" in device or "romfile" in device for device in devices)
 
 
 def test_a_host_without_qemu_is_told_what_to_install(monkeypatch):
