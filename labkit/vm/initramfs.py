@@ -14,6 +14,8 @@ BUSYBOX = "/bin/busybox"
 INIT = Path(__file__).with_name("init.sh")
 # What init.sh itself needs besides the bus: the ports; a source of randomness spares the guest from waiting for it.
 MODULES = ("virtio_console", "virtio_rng")
+_SIGNED = b"~Module signature appended~\n"
+_SIGNATURE_HEAD = 12  # bytes, the length among them
 
 
 class Guest:
@@ -48,7 +50,10 @@ def initramfs(kernel: Kernel, guest: Guest, mark: bytes, bus: str = "virtio_pci"
             cpio.file("labkit/mark", mark),
             cpio.file("labkit/main", guest.main.encode("utf-8", "surrogateescape"), 0o755),
             cpio.file("labkit/modules.order", "".join(f"{name}\n" for name in names).encode()),
-            *(cpio.file(f"labkit/modules/{name}", _module(file)) for name, file in zip(names, files, strict=True)),
+            *(
+                cpio.file(f"labkit/modules/{name}", _lean(_module(file)))
+                for name, file in zip(names, files, strict=True)
+            ),
             *guest.files,
         ]
     )
@@ -67,6 +72,19 @@ def _busybox() -> bytes:
         return Path(BUSYBOX).read_bytes()
     except OSError as error:
         raise MissingError(f"{BUSYBOX}, which guests start with: {error.strerror}", hint) from error
+
+
+def _lean(module: bytes) -> bytes:
+    """A module without what takes longer to check than the rest to load, above all where the processor is emulated.
+
+    Those are its signature (module_signature.h: at the end a length, then these words), since nobody but us puts
+    modules there; and its types for eBPF, for which the kernel would first read all of its own. The section stays,
+    under a name that the kernel does not look for.
+    """
+    if module.endswith(_SIGNED):
+        length = int.from_bytes(module[-len(_SIGNED) - 4 : -len(_SIGNED)])
+        module = module[: -len(_SIGNED) - _SIGNATURE_HEAD - length]
+    return module.replace(b"\0.BTF\0", b"\0.btf\0")
 
 
 def _module(path: str) -> bytes:

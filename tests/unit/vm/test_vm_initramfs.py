@@ -48,6 +48,15 @@ def test_modules_are_listed_in_the_order_of_loading_and_unpacked(kernel, busybox
     assert [found[f"labkit/modules/{name}"][1].decode() + ".ko" for name in names] == names
 
 
+def test_modules_are_without_signatures_and_types_that_the_kernel_would_check(kernel, busybox, members, tmp_path):
+    code = b"code\0.symtab\0.BTF\0.data\0"
+    signature = b"s" * 300
+    head = bytes(8) + len(signature).to_bytes(4)
+    (tmp_path / "virtio.ko").write_bytes(code + signature + head + b"~Module signature appended~\n")
+    found = members(initramfs.initramfs(kernel, initramfs.Guest(""), b""))
+    assert found["labkit/modules/virtio.ko"][1] == b"code\0.symtab\0.btf\0.data\0"
+
+
 def test_every_folder_comes_before_what_is_in_it(kernel, busybox, members):
     paths = list(members(initramfs.initramfs(kernel, initramfs.Guest(""), b"")))
     for place, path in enumerate(paths):
