@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from labkit.errors import MissingError
+from labkit.vm import tsc
 
 PROGRAMS = {"x86_64": ("qemu-system-x86_64", "qemu-system-x86")}
 # Nothing of the kernel's own start is hidden: it is all there is to see of a guest that does not get to its init.
@@ -81,11 +82,14 @@ def command(
     # A fault of QEMU's gives the guest no new program and no new rights on the host.
     words += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
     words += ["-machine", f"{hardware.machine},memory-backend=memory", *_processor(hardware)]
+    if bus == "device":
+        # By default QEMU gives virtio-mmio the form of before virtio 1.0, with which virtiofsd does not work.
+        words += ["-global", "virtio-mmio.force-legacy=false"]
     # virtiofsd reads and writes the guest's memory, so it is shared.
     words += ["-object", f"memory-backend-memfd,id=memory,size={hardware.memory},share=on"]
     words += ["-m", f"{hardware.memory // MIB}M", "-smp", _processors(hardware)]
     words += ["-kernel", image, "-initrd", f"/proc/self/fd/{initramfs}"]
-    cmdline = (CMDLINE, CMDLINE_EMULATED if hardware.accelerator == "tcg" else "", hardware.cmdline)
+    cmdline = (CMDLINE, _emulated(hardware) if hardware.accelerator == "tcg" else "", hardware.cmdline)
     words += ["-append", " ".join(part for part in cmdline if part)]
     words += ["-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console"]
     most = len(ports) + len(servers) + 1
@@ -105,6 +109,17 @@ def command(
     elif hardware.net:
         words += ["-netdev", "user,id=net", "-device", f"virtio-net-{bus},netdev=net{rom}"]
     return words
+
+
+def _emulated(hardware: Hardware) -> str:
+    """What the kernel of an emulated machine is told.
+
+    That of the machine `microvm` has nothing to measure its time stamp counter by, neither PIT nor HPET nor ACPI's
+    timer, and would wait for the first tick for ever: it is told how fast the counter runs, which is the host's.
+    """
+    if hardware.machine != "microvm":
+        return CMDLINE_EMULATED
+    return f"{CMDLINE_EMULATED} tsc=reliable tsc_early_khz={tsc.kilohertz()}"
 
 
 def _processors(hardware: Hardware) -> str:

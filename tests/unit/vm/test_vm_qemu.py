@@ -87,6 +87,14 @@ def test_the_machine_type_decides_which_bus_its_devices_are_on():
     assert not any("-pci" in device or "romfile" in device for device in devices)
 
 
+@pytest.mark.parametrize(("accelerator", "told"), [("kvm", False), ("tcg", True)])
+def test_an_emulated_microvm_is_told_how_fast_its_clock_runs(accelerator, told, monkeypatch):
+    monkeypatch.setattr(qemu.tsc, "kilohertz", lambda: 2_500_000)
+    for machine, expected in (("microvm", told), ("q35", False)):
+        words = words_after(command(machine=machine, accelerator=accelerator), "-append")[0].split()
+        assert ("tsc_early_khz=2500000" in words) is expected
+
+
 def test_a_host_without_qemu_is_told_what_to_install(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(qemu.os, "uname", lambda: type("Name", (), {"machine": "x86_64"}))
