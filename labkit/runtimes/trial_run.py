@@ -8,14 +8,20 @@ import tempfile
 
 from labkit.errors import LabkitError
 from labkit.images import payload
+from labkit.linux.emulated import emulated
 from labkit.runtimes import bundle
 from labkit.runtimes.protocol import Runtime
 
-_DEADLINE = 5.0
+_DEADLINE = 5.0  # seconds
+_DEADLINE_EMULATED = 120.0
 
 
-def try_out(runtime: Runtime, deadline: float = _DEADLINE) -> str:
-    """Run the payload in `runtime`; returns "" when it ran, else why it did not, in the runtime's own last words."""
+def try_out(runtime: Runtime, deadline: float = 0.0) -> str:
+    """Run the payload in `runtime`; returns "" when it ran, else why it did not, in the runtime's own last words.
+
+    Without a `deadline` in seconds it has five, or two minutes where the processor is an emulator's.
+    """
+    deadline = deadline or (_DEADLINE_EMULATED if emulated() else _DEADLINE)
     with tempfile.TemporaryDirectory(prefix="labkit-probe-") as folder:
         # The sandbox's helpers may run as another user, who must be able to reach the root filesystem.
         os.chmod(folder, 0o755)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from labkit.linux.emulated import emulated
 from labkit.linux.proc import read_file
 from labkit.linux.rundir import rundir
 from labkit.vm import machine
@@ -14,6 +15,8 @@ from labkit.vm.kernel import Kernel
 from labkit.vm.qemu import MIB, Hardware
 
 DEADLINE = 10.0  # seconds; with a KVM that works a guest is up in one
+# The same where the processor, KVM's part of it included, is itself an emulator's.
+DEADLINE_EMULATED = 180.0
 _DEVICE = "/dev/kvm"
 
 
@@ -33,7 +36,7 @@ def accelerator(kernel: Kernel) -> str:
             return answer
     except FileNotFoundError:
         pass
-    answer = "kvm" if boots(kernel) else "tcg"
+    answer = "kvm" if boots(kernel, deadline=DEADLINE_EMULATED if emulated() else DEADLINE) else "tcg"
     _write(path, f"{boot} {answer}\n")
     return answer
 
@@ -43,7 +46,7 @@ def boots(kernel: Kernel, name: str = "kvm", deadline: float = DEADLINE) -> bool
     print("labkit: trying whether KVM boots a guest here", file=sys.stderr, flush=True)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
-        hardware = Hardware(memory=256 * MIB, accelerator=name)
+        hardware = Hardware(memory=256 * MIB, accelerator=name, cmdline="quiet")
         stdio = (null, null, null)
         return machine.run(kernel, Guest("exit 0"), hardware, (), stdio, deadline, deadline) == 0
     except MachineError:
