@@ -51,9 +51,14 @@ mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs run
 mkdir -m 1777 run/lock
 if [ "$modules" ]; then
 	# For what is first used the kernel calls modprobe, and finds it in the initramfs, whose root is its own.
-	mkdir -p /lib/modules /sbin
+	mkdir -p /etc /lib/modules /sbin
 	ln -s "/lower$modules" /lib/modules/
 	ln -s /bin/busybox /sbin/modprobe
+	# As on a host with udev: a guest can have guests of its own, and talk with them.
+	mkdir -p dev/net
+	for node in "kvm 232" "vhost-vsock 241" "net/tun 200"; do mknod "dev/${node% *}" c 10 "${node#* }"; done
+	case " $(grep -m 1 ^flags proc/cpuinfo) " in *" svm "*) kvm=kvm_amd ;; *) kvm=kvm_intel ;; esac
+	echo "alias char-major-10-232 $kvm" >/etc/modprobe.conf
 	if [ "$whole" ]; then
 		mkdir -p "lib/modules/${modules##*/}"
 		mount -o bind "/lower$modules" "lib/modules/${modules##*/}"
