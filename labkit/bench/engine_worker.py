@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.bench.attempt import Lost, attempt
 from labkit.bench.design import Trial, blocks
-from labkit.bench.engine import AT_A_TIME, BARE, EXPERIMENT, OPERATIONS, PYTHON, RUNTIMES, TREATMENTS
+from labkit.bench.engine import AT_A_TIME, BARE, EXPERIMENT, KERNEL, OPERATIONS, PYTHON, RUNTIMES, TREATMENTS
 from labkit.bench.rounds import lacking
 from labkit.bench.row import row
+from labkit.bench.sparse import in_block
 from labkit.bench.store import Run
 from labkit.bench.worker import main, new_id, same_versions, session, tell
 from labkit.errors import LabkitError
 from labkit.images import payload
 from labkit.runtimes import Probe, Runtime, bundle, driver
 from labkit.runtimes.labkit import filter_seconds
+from labkit.runtimes.microvm import Microvm
 from labkit.runtimes.oci import OciRuntime
 from labkit.spec.load import load_bundle
-from labkit.workloads import cgroups, lifecycle, security, startup
+from labkit.workloads import boot, cgroups, lifecycle, security, startup
 from labkit.workloads.measurement import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import pandas as pd
 
@@ -48,6 +50,7 @@ _METRICS = {
     "sampling": (("sampling", "s/s"),),
     "filter": (("filter_compiled", "s"), ("filter_cached", "s")),
     "security": ((security.METRIC, "s"),),
+    "boot": ((boot.METRIC, "s"),),
 }
 
 
@@ -59,7 +62,7 @@ def measure(run: Run, rounds: int, seed: int) -> None:
         PYTHON: (None, Probe(True, platform.python_version())),
         BARE: (None, Probe(True, platform.release())),
     }
-    for label in RUNTIMES:
+    for label in (*RUNTIMES, "microvm"):
         runtime = driver(label)
         probe = runtime.probe()
         if probe.available:
@@ -67,19 +70,25 @@ def measure(run: Run, rounds: int, seed: int) -> None:
         _note(run, runtime, probe)
     if "labkit" not in available:
         raise LabkitError("labkit's own engine does not work here", "labkit doctor says why")
+    if "microvm" in available:
+        machine = available["microvm"][1]
+        available[KERNEL] = (None, Probe(True, machine.version, flags=machine.flags, platform=machine.platform))
     observations = run.observations(EXPERIMENT)
     same_versions(observations, {label: pair for label, pair in available.items() if pair[0]})  # type: ignore[misc]
-    treatments = [name for name in TREATMENTS if name.partition(".")[2] in available]
-    trials = missing(observations, treatments, rounds, seed)
+    there = {name: available[label] for name in TREATMENTS if (label := name.partition(".")[2]) in available}
+    trials = missing(observations, there, rounds, seed)
     if trials:
         _run_trials(run, seed, trials, available)
     tell(len(trials), len(trials), "all is measured")
 
 
-def missing(observations: pd.DataFrame, treatments: Sequence[str], wanted: int, seed: int) -> list[Trial]:
+def missing(observations: pd.DataFrame, there: Available, wanted: int, seed: int) -> list[Trial]:
     """New blocks, as many as complete ones are lacking."""
     rows = observations.assign(runtime=observations["workload"] + "." + observations["runtime"])
-    return blocks(EXPERIMENT, "warm", treatments, lacking(rows, wanted, lambda number: treatments), seed)
+    numbers = lacking(rows, wanted, lambda number: in_block(there, number))
+    return [
+        trial for number in numbers for trial in blocks(EXPERIMENT, "warm", in_block(there, number), [number], seed)
+    ]
 
 
 def prepare(folder: str) -> str:
@@ -145,6 +154,12 @@ def _operation(name: str, available: Available, place: str, stack: ExitStack, lo
         resources = load_bundle(place).linux.resources
         work = cgroups.bare if label == BARE else cgroups.life if operation == "cgroups" else cgroups.sampling
         return lambda id, log: work(resources, id)
+    if operation == "boot":
+        machine = available["microvm"][0]
+        assert isinstance(machine, Microvm)
+        if label == KERNEL:
+            return lambda id, log: boot.kernel_alone(machine, place, log)
+        return partial(boot.container, machine, place)
     runtime = available[label][0]
     assert runtime is not None
     if operation == "run":

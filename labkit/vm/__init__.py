@@ -7,8 +7,10 @@
     share         a folder of the host in the guest, read-only, by virtiofsd
     wire          its network: a tap of the host's on a bridge
     qemu          the command line
+    tsc           how fast the clock of an emulated guest runs that it cannot measure itself
     machine       one machine from start to end: its processes, its streams, its exit status
     probe         whether KVM really boots a guest here
+    bare          the kernel alone, booted to its first process, to compare with
     lab           the lab VM: the host's own files under another kernel, with cgroup v2 alone
     guest_bundle  what of an OCI bundle is for a guest, and what the host shares with it
     libraries     a program of the host with its libraries, for an initramfs

@@ -1,0 +1,58 @@
+"""The kernel alone, booted to its first process: what the start-up of a container in a VM is compared with."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from contextlib import ExitStack
+
+from labkit.errors import LabkitError
+from labkit.images import payload
+from labkit.linux.pidfd import pidfd_open
+from labkit.vm import cpio, qemu
+from labkit.vm.kernel import Kernel
+from labkit.vm.qemu import Hardware
+
+
+def to_init(kernel: Kernel, hardware: Hardware, log: int, deadline: float) -> float:
+    """Seconds from asking for QEMU to the first instruction of the kernel's first process, which is the payload.
+
+    The initramfs has nothing else, and the machine neither ports nor shares; the payload's byte comes over the console,
+    on which the kernel says nothing before. `log` is a descriptor for QEMU's own words. Raises LabkitError when the
+    byte does not come within `deadline` seconds.
+    """
+    hardware.cmdline += " loglevel=1"
+    with ExitStack() as stack:
+        archive = os.memfd_create("initramfs", os.MFD_CLOEXEC)
+        stack.callback(os.close, archive)
+        os.write(archive, cpio.archive([cpio.file("init", payload.program(os.uname().machine), 0o755)]))
+        console, theirs = socket.socketpair()
+        stack.enter_context(console)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        stack.callback(os.close, null)
+        argv = qemu.command(hardware, kernel.image, archive, theirs.fileno(), (), {})
+        # posix_spawn(3) hands on what is not to be closed.
+        moves = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate((null, null, log))]
+        for descriptor in (archive, theirs.fileno()):
+            os.set_inheritable(descriptor, True)
+        asked = time.monotonic()
+        pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=moves, setpgroup=0)
+        stack.callback(_end, pid, pidfd_open(pid))
+        theirs.close()
+        ready = select.select([console], [], [], deadline)[0]
+        said = console.recv(4096) if ready else b""
+        taken = time.monotonic() - asked
+        # Behind it there may be the kernel's complaint that its first process has ended.
+        if not said.startswith(payload.OUTPUT):
+            heard = said.decode(errors="replace").strip() or "nothing"
+            raise LabkitError(f"the kernel said {heard!r} instead of starting its first process", "see the trial's log")
+        return taken
+
+
+def _end(pid: int, pidfd: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    os.close(pidfd)
