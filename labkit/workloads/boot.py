@@ -7,7 +7,7 @@ from labkit.spec.load import load_bundle
 from labkit.vm import bare, kernel, probe, sandbox
 from labkit.vm.guest_bundle import take_apart
 from labkit.vm.qemu import Hardware
-from labkit.workloads import startup
+from labkit.workloads import first_instruction, startup
 from labkit.workloads.measurement import Measurement
 
 METRIC = "boot"
@@ -25,4 +25,4 @@ def kernel_alone(runtime: Microvm, place: str, log: int) -> list[Measurement]:
     chosen = kernel.find()
     hardware = Hardware(parts.memory, parts.cpus, probe.accelerator(chosen), cmdline=sandbox.CMDLINE)
     hardware.machine = runtime.machine
-    return [Measurement(METRIC, "s", bare.to_init(chosen, hardware, log, startup.TIMEOUT))]
+    return [Measurement(METRIC, "s", bare.to_init(chosen, hardware, log, first_instruction.TIMEOUT))]
