@@ -18,15 +18,14 @@ from pyroute2 import IPRoute
 
 from labkit.linux.mount import mount, umount2
 from labkit.linux.namespaces import CLONE_NEWNET, setns, unshare
+from labkit.linux.rtnetlink import plug
 from labkit.vm.wire import Wire
 
 # RFC 2544 (appendix C.2.2) keeps this network for measurements of networks, so that no host is on it.
 HOST, SANDBOX, LENGTH = "198.18.77.1", "198.18.77.2", 30
-_CORE = "/proc/sys/net/core"
-
-
 # What a virtual machine makes of the namespace.
 WIRE = Wire("bridge", "tap", f"{SANDBOX}/{LENGTH}", HOST)
+_CORE = "/proc/sys/net/core"
 
 
 @contextmanager
@@ -51,8 +50,10 @@ def linked(id: str, hide_settings: bool = False, bridge: str = "") -> Iterator[s
             inside.link("add", ifname="eth0", kind="veth", peer={"ifname": end, "net_ns_pid": os.getpid()})
             if bridge:
                 inside.link("add", ifname=bridge, kind="bridge")
-                inside.link("set", index=inside.link_lookup(ifname="eth0")[0], master=_bring_up(inside, bridge))
-            _bring_up(inside, "eth0", "" if bridge else SANDBOX)
+                _bring_up(inside, bridge)
+                plug("eth0", bridge)
+            else:
+                _bring_up(inside, "eth0", SANDBOX)
             _bring_up(inside, "lo")
 
     hidden = False
@@ -75,13 +76,11 @@ def linked(id: str, hide_settings: bool = False, bridge: str = "") -> Iterator[s
             os.close(namespace)
 
 
-def _bring_up(there: IPRoute, name: str, address: str = "") -> int:
-    """The interface's number."""
-    index: int = there.link_lookup(ifname=name)[0]
+def _bring_up(there: IPRoute, name: str, address: str = "") -> None:
+    index = there.link_lookup(ifname=name)[0]
     if address:
         there.addr("add", index=index, address=address, prefixlen=LENGTH)
     there.link("set", index=index, state="up")
-    return index
 
 
 def _add_route(namespace: int) -> None:

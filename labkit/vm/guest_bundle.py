@@ -26,6 +26,7 @@ _FILES = "network"
 _GUESTS = "/proc/1/ns/net"
 # The newest version that every crun we know accepts: 1.8 refuses "1.2.0".
 OCI_VERSION = "1.0.2"
+_NETWORK = "add one of type network; labkit run has --network none and bridge for it"
 # Recursive options of mounts and what they are for a file, which has nothing below it: crun before 1.14.4 sets them on
 # folders alone. The words: runtime-spec, config.md#linux-mount-options.
 _OF_FILES = {
@@ -98,7 +99,7 @@ def _take_network(parts: GuestBundle) -> None:
 def _refuse(spec: Spec) -> None:
     linux = spec.linux
     if "network" not in linux.kinds():
-        raise SpecError("/linux/namespaces", "a VM cannot be in the host's network", "add one of type network")
+        raise SpecError("/linux/namespaces", "a VM cannot be in the host's network", _NETWORK)
     for index, namespace in enumerate(linux.namespaces):
         # That of the tap is not joined.
         if namespace.path and not (namespace.kind == "network" and wire.ANNOTATION in spec.annotations):

@@ -99,6 +99,22 @@ def test_the_steps_of_a_bridge_in_their_order(run_folder, spec, monkeypatch):
     assert [type(step).__name__ for step in after] == ["SetFirewall", "ConnectBridge"]
 
 
+def test_of_a_sandbox_that_its_runtime_connects_all_but_the_cable_is_made(run_folder, spec, monkeypatch):
+    monkeypatch.setattr(network, "find_nft", lambda: "/usr/sbin/nft")
+    network.configure(spec, "bridge:red", ["8080:80"], writable=True)
+    steps = network.prepare_bridge(spec, "web", "/place", "microvm:web")
+    assert [type(step).__name__ for step in steps] == ["TakeLease", "ReservePort", "SetFirewall", "MakeBridge"]
+    lease = steps[0]
+    assert (lease.id, lease.names, lease.network, lease.folder) == ("microvm:web", ("web",), "lk-red", "/place")
+
+
+@pytest.mark.parametrize("asked", ["slirp", "pasta", "wifi"])
+def test_a_sandbox_of_another_runtime_has_no_network_but_a_bridge(run_folder, spec, asked):
+    spec.annotations[NETWORK_ANNOTATION] = asked
+    with pytest.raises(LabkitError, match=f"the network {asked} is of labkit's own engine"):
+        network.prepare_bridge(spec, "web", "/place", "microvm:web")
+
+
 @pytest.mark.parametrize(("hostname", "names"), [("labkit", ("web",)), ("shop", ("web", "shop")), ("a b\n", ("web",))])
 def test_by_which_names_a_container_is_found(run_folder, spec, monkeypatch, hostname, names):
     monkeypatch.setattr(network, "find_nft", lambda: "/usr/sbin/nft")
