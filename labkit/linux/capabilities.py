@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from _struct import calcsize, pack
-from array import array
+from _ctypes import addressof
+from _struct import pack
 
-from labkit.linux.libc import syscall
+from labkit.linux.libc import Unsigned, syscall
 from labkit.linux.proc import read_file
 
 PR_SET_KEEPCAPS = 8
@@ -72,9 +72,10 @@ def read_sets(pid: str = "self") -> dict[str, int]:
 
 def permitted() -> int:
     """The calling thread's permitted set as a 64-bit mask (capget(2))."""
-    data = array("I", bytes(calcsize(_DATA)))
-    syscall("capget", pack(_HEADER, LINUX_CAPABILITY_VERSION_3, 0), data.buffer_info()[0])
-    return data[1] | data[4] << 32
+    # Not an array.array: that module loads `collections`, which takes more time than all of these calls.
+    data = (Unsigned * 6)()
+    syscall("capget", pack(_HEADER, LINUX_CAPABILITY_VERSION_3, 0), addressof(data))
+    return int(data[1] | data[4] << 32)
 
 
 _last: int | None = None

@@ -106,6 +106,12 @@ class Int(_SimpleCData):  # type: ignore[type-arg]
     _type_ = "i"
 
 
+class Unsigned(_SimpleCData):  # type: ignore[type-arg]
+    """An unsigned int of C's; `Unsigned * n` is the type of n in a row."""
+
+    _type_ = "I"
+
+
 class _Bytes(_SimpleCData):  # type: ignore[type-arg]
     _type_ = "z"
 
