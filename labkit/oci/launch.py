@@ -33,6 +33,9 @@ _PACKAGE = os.path.dirname(_HERE)
 
 def main() -> "NoReturn":
     """Run `labkit-oci …` and end the process."""
+    # The launcher begins with the distribution's, whatever labkit was installed with.
+    if sys.version_info < (3, 11):  # noqa: UP036
+        sys.exit(f"labkit-oci: needs Python 3.11 or newer: name one in the first line of {sys.argv[0]}")
     path = _path(sys.argv[1:])
     if "/labkit-oci.exec." in path:
         # First of all: who is in the container already could get hold of the program that enters it.
