@@ -1,8 +1,8 @@
 """Writes the file that `launch` begins with: the code of all modules that a verb has loaded.
 
 It is compiled once more for that, without what only a reader or a type checker needs, since to make code objects of a
-file takes a tenth of a start: no docstrings, no annotations of functions, no assert, and, as the launcher asks of
-Python (`-X no_debug_ranges`), lines but no columns for tracebacks.
+file takes a tenth of a start: no docstrings, no annotations, no assert, and, as the launcher asks of Python
+(`-X no_debug_ranges`), lines but no columns for tracebacks.
 """
 
 from __future__ import annotations
@@ -58,12 +58,16 @@ def _modules(names: list[str]) -> Modules:
         about = os.stat(spec.origin)
         package = spec.submodule_search_locations is not None
         extension = isinstance(spec.loader, ExtensionFileLoader)
-        code = None if extension else _compiled(spec.loader.get_data(spec.origin), spec.origin)
+        code = None if extension else _compiled(spec.loader.get_data(spec.origin), spec.origin, _ours(name))
         modules[name] = (spec.origin, package, about.st_size, about.st_mtime_ns, code)
     return modules
 
 
-def _compiled(source: bytes, path: str) -> CodeType:
+def _ours(name: str) -> bool:
+    return name.partition(".")[0] == "labkit"
+
+
+def _compiled(source: bytes, path: str, ours: bool) -> CodeType:
     tree = ast.parse(source, path)
     postponed = False
     for node in ast.walk(tree):
@@ -71,6 +75,9 @@ def _compiled(source: bytes, path: str) -> CodeType:
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
+        # Others may have classes that are made of them, such as a NamedTuple.
+        elif isinstance(node, ast.ClassDef) and ours:
+            node.body = [_unannotated(one) for one in node.body]
         elif isinstance(node, ast.Module):
             kept = [one for one in node.body if not _is_future(one)]
             postponed = len(kept) < len(node.body)
@@ -78,6 +85,13 @@ def _compiled(source: bytes, path: str) -> CodeType:
     flags = _FUTURE if postponed else 0
     code: CodeType = compile(tree, path, "exec", flags, dont_inherit=True, optimize=2)
     return code
+
+
+def _unannotated(node: ast.stmt) -> ast.stmt:
+    """A statement of a class without its annotation: `x: int = 1` is then `x = 1`, and `x: int` nothing."""
+    if not isinstance(node, ast.AnnAssign):
+        return node
+    return ast.copy_location(ast.Assign([node.target], node.value) if node.value else ast.Pass(), node)
 
 
 def _is_future(node: ast.stmt) -> bool:

@@ -49,6 +49,9 @@ def test_what_is_saved_has_lines_but_nothing_for_readers(image):
         assert source.readlines()[mount.co_firstlineno - 1].startswith("def mount(")
     assert not str(mount.co_consts[0]).startswith("mount(2)")
     assert "__future__" not in code.co_names
+    classes = [one for one in launch.load(image)["labkit.linux.libc"][4].co_consts if hasattr(one, "co_names")]
+    assert any("_type_" in one.co_names for one in classes)
+    assert not any("__annotations__" in one.co_names for one in classes)
 
 
 def test_what_every_process_has_before_is_not_saved(image):
