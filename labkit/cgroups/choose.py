@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from labkit.cgroups import v1, v2
 from labkit.cgroups.limit import Limit, require
 from labkit.errors import SpecError
+from labkit.linux import os
 from labkit.spec.model import BlockIo, Resources
 
 TYPE_CHECKING = False

@@ -6,8 +6,7 @@ both with the controllers divided between them.
 
 from __future__ import annotations
 
-import os
-
+from labkit.linux import os
 from labkit.linux.proc import read_file
 
 TYPE_CHECKING = False

@@ -7,11 +7,10 @@ taken; on a systemd host that is the slice delegated to the user.
 
 from __future__ import annotations
 
-import os
-
 from labkit.cgroups.choose import choose, notes
 from labkit.cgroups.detect import Hierarchy, Layout
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.proc import read_file
 from labkit.plan.cgroup import AttachDeviceProgram, HandDown, WriteDeviceRules, WriteEitherCgroup
 from labkit.plan.parent import CloneIntoCgroup, InheritCpuset, MakeCgroup, MakeParentCgroup, TakeCgroup, WriteCgroup

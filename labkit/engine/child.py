@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import marshal
-import os
 from _socket import socket
 
 from labkit.engine import sync
 from labkit.engine.hint import hint
 from labkit.engine.trace import now
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.plan.process import LoadSeccomp
 from labkit.plan.step import Scene, Step
 

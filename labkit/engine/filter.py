@@ -7,14 +7,14 @@ written under that very name.
 
 from __future__ import annotations
 
+import _stat as stat
 import marshal
-import os
-import stat
 
 # The C module: `hashlib` loads OpenSSL, which takes longer than compiling the filter.
 from _blake2 import blake2b
 
 from labkit import __version__
+from labkit.linux import os
 from labkit.linux.libc import MACHINE
 from labkit.linux.seccomp import INSTRUCTION_SIZE
 from labkit.spec.model import Seccomp
@@ -65,7 +65,8 @@ def _folder() -> str:
     Who may write to a folder may exchange what is in it: root's cache is not taken from another's home (sudo may keep
     HOME), nor from a place where others write.
     """
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    home = os.getenv("HOME") or os.path.expanduser("~")
+    cache = os.getenv("XDG_CACHE_HOME") or f"{home}/.cache"
     # Without a home folder `~` stays as it is.
     if not cache.startswith("/"):
         return ""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import _signal
 import gc
-import os
 
 from labkit.engine.parent import life
-from labkit.linux import kernel
+from labkit.linux import kernel, os
 from labkit.linux.descriptors import readable
 from labkit.linux.proc import read_file
 from labkit.plan.plan import Plan

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from labkit.engine import sync
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.descriptors import readable
 from labkit.linux.proc import start_time
 from labkit.plan.folder import add_to_state

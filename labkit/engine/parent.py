@@ -6,7 +6,6 @@ carry many lives (see `spawner`), or a command line just one (see `foreground`).
 
 from __future__ import annotations
 
-import os
 import time
 from _socket import socket
 
@@ -15,6 +14,7 @@ from labkit.engine.hint import explain_clone_error, hint
 from labkit.engine.hooks import hooks, wait_through
 from labkit.engine.trace import now
 from labkit.errors import LabkitError, StepError
+from labkit.linux import os
 from labkit.linux.descriptors import readable
 from labkit.linux.timer import timer
 from labkit.plan.folder import add_to_state

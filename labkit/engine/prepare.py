@@ -5,13 +5,11 @@ Modules that few containers need are imported where one does.
 
 from __future__ import annotations
 
-import os
-
 from labkit.cgroups import detect, place
 from labkit.engine import filter, state
 from labkit.engine.hint import hint
 from labkit.errors import LabkitError
-from labkit.linux import lsm
+from labkit.linux import lsm, os
 from labkit.linux.rundir import rundir
 from labkit.plan import build, facts, filesystems
 from labkit.plan.become import setgroups_denied

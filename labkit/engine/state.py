@@ -18,10 +18,10 @@ Beside it are `config.json`, of a container that came from a bundle, and `exec.f
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.proc import alive, read_file
 from labkit.linux.rundir import rundir
 from labkit.plan.folder import FIFO, UNFINISHED

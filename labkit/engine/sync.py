@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import marshal
-import os
 import sys
 from _socket import (
     AF_UNIX,
@@ -22,6 +21,7 @@ from _socket import (
     socketpair,
 )
 
+from labkit.linux import os
 from labkit.linux.descriptors import MSG_CMSG_CLOEXEC, write_all
 
 TYPE_CHECKING = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 
+from labkit.linux import os
 from labkit.linux.proc import read_file, write_file
 
 TYPE_CHECKING = False

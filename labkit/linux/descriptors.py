@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import select
 import sys
+
+from labkit.linux import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unis
 
 from __future__ import annotations
 
-import os
 import sys
 
 # The C module: `ctypes` itself, which is Python, takes 2 ms to import, and a class for each structure still more.
 from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_USE_ERRNO, CFuncPtr, _SimpleCData, dlopen, dlsym, get_errno
+
+from labkit.linux import os
 
 _COMMON = {
     "pidfd_send_signal": 424,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from labkit.linux import os
 from labkit.linux.proc import read_file, write_file
 
 _APPARMOR = "/sys/module/apparmor/parameters/enabled"

@@ -8,9 +8,9 @@ is looked up twice. Source: mount_setattr(2), and fsopen(2), open_tree(2), move_
 from __future__ import annotations
 
 import errno
-import os
 from _struct import pack
 
+from labkit.linux import os
 from labkit.linux.libc import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, syscall
 
 MS_MOVE = 0x2000

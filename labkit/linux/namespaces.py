@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from _ctypes import addressof
 from _socket import AF_UNIX, CMSG_LEN, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET, socketpair
 from _struct import pack
 
+from labkit.linux import os
 from labkit.linux.libc import Int, syscall
 from labkit.linux.proc import read_file, write_file
 

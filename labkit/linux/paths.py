@@ -7,11 +7,11 @@ descriptor, and everything later uses that descriptor.
 
 from __future__ import annotations
 
+import _stat as stat
 import errno
-import os
-import stat
 from _struct import pack
 
+from labkit.linux import os
 from labkit.linux.libc import attempt
 
 RESOLVE_NO_MAGICLINKS = 0x02

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import _signal
-import os
+
+from labkit.linux import os
 
 CLD_EXITED = 1
 

@@ -5,7 +5,7 @@ Apart from `process`, since the quickest verbs of the command lines need these a
 
 from __future__ import annotations
 
-import os
+from labkit.linux import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import _signal
-import os
 from _socket import AF_INET, SOCK_CLOEXEC, SOCK_DGRAM
 from _socket import socket as _socket
 from _struct import pack, unpack
 from fcntl import ioctl
 
+from labkit.linux import os
 from labkit.linux.libc import syscall
 
 TYPE_CHECKING = False

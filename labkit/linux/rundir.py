@@ -6,9 +6,9 @@ Source: Filesystem Hierarchy Standard 3.0, /run; XDG Base Directory Specificatio
 from __future__ import annotations
 
 import errno
-import os
 
 from labkit.errors import LabkitError
+from labkit.linux import os
 
 _HINT = "set XDG_RUNTIME_DIR to a folder of your own"
 
@@ -21,7 +21,7 @@ def rundir(name: str) -> str:
     if os.geteuid() == 0:
         own = top = "/run/labkit"
     else:
-        own = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/labkit-{os.geteuid()}"
+        own = os.getenv("XDG_RUNTIME_DIR") or f"/tmp/labkit-{os.geteuid()}"
         top = f"{own}/labkit"
     folder = f"{top}/{name}"
     try:

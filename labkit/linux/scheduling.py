@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from _struct import calcsize, pack
 
+from labkit.linux import os
 from labkit.linux.libc import syscall
 
 # include/uapi/linux/sched.h, under the names of config.json.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from _struct import pack
 
+from labkit.linux import os
 from labkit.linux.libc import syscall
 
 _CLOCK_MONOTONIC = 1

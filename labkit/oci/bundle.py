@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from labkit.engine import state
 from labkit.engine.prepare import prepare
 from labkit.errors import LabkitError, UsageError
+from labkit.linux import os
 from labkit.linux.process import close_from
 from labkit.oci import log
 from labkit.oci.options import FLAG, VALUE, number, one, parse
@@ -99,10 +98,10 @@ def exchangeable(spec: Spec) -> bool:
 
 def _listened(spec: Spec) -> int:
     """How many descriptors the caller passes by systemd's protocol, which goes on inside (sd_listen_fds(3))."""
-    text = os.environ.get("LISTEN_FDS", "")
+    text = os.getenv("LISTEN_FDS")
     # Without LISTEN_PID they are taken for its own, as crun does; with another's they were passed to that one.
     own = str(os.getpid())
-    if not text.isdecimal() or int(text) == 0 or os.environ.get("LISTEN_PID", own) != own:
+    if not text.isdecimal() or int(text) == 0 or os.getenv("LISTEN_PID", own) != own:
         return 0
     spec.process.env += (f"LISTEN_FDS={text}", "LISTEN_PID=1")
     return int(text)

@@ -7,7 +7,9 @@ Python, and each source, and what made it, has the size and the time that it had
 """
 
 import marshal
-import os
+
+# As in labkit.linux.os, which would have to be loaded.
+import posix
 import sys
 
 # importlib's own, at hand in every process; `importlib` itself would have to be loaded.
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 _BEFORE = {*sys.modules, __name__} - {"labkit", "labkit.oci"}
 # Whether no module of labkit was loaded before this one: it would be missing among those that are saved.
 _FIRST = not any(name.startswith("labkit.") and name != __name__ for name in _BEFORE)
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_PACKAGE = os.path.dirname(_HERE)
+_HERE = __file__.rpartition("/")[0]
 
 
 def main() -> "NoReturn":
@@ -58,12 +59,13 @@ def main() -> "NoReturn":
     except BrokenPipeError:
         status = status or 141
     # Everything is undone and flushed: tearing the interpreter down as well takes longer than a verb.
-    os._exit(status)
+    posix._exit(status)
 
 
 def _path(words: "Iterable[str]") -> str:
     """The file for the verb in these words; which word is the verb need not be known for sure."""
-    verb = next((word for word in words if word.isidentifier() and os.path.exists(f"{_HERE}/{word}.py")), "none")
+    files = ((word, f"{_HERE}/{word}.py") for word in words if word.isidentifier())
+    verb = next((word for word, file in files if posix.access(file, posix.R_OK)), "none")
     return f"{_HERE}/__pycache__/labkit-oci.{verb}.{sys.implementation.cache_tag}.image"
 
 
@@ -75,7 +77,7 @@ def load(path: str) -> "Modules":
         if magic != maker():
             return {}
         for source, _, size, changed, _ in modules.values():
-            found = os.stat(source)
+            found = posix.stat(source)
             if found.st_size != size or found.st_mtime_ns != changed:
                 return {}
         return dict(modules)
@@ -87,7 +89,7 @@ def maker() -> "list[bytes | int]":
     """What such a file is made by and for: this Python, this module and `image`, which may not be among its modules."""
     made: list[bytes | int] = [MAGIC_NUMBER]
     for name in ("launch", "image"):
-        about = os.stat(f"{_HERE}/{name}.py")
+        about = posix.stat(f"{_HERE}/{name}.py")
         made += (about.st_size, about.st_mtime_ns)
     return made
 
@@ -109,7 +111,7 @@ def begin(modules: "Modules") -> None:
         parent, _, last = name.rpartition(".")
         module.__package__ = name if is_package else parent
         if is_package:
-            module.__path__ = [os.path.dirname(source)]
+            module.__path__ = [source.rpartition("/")[0]]
         exec(code, module.__dict__)
         if parent:
             setattr(sys.modules[parent], last, module)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.spec.document import encode
 
 TYPE_CHECKING = False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from labkit.errors import LabkitError, SpecError, StepError, UsageError
+from labkit.linux import os
 from labkit.oci import log
 from labkit.oci.options import FLAG, VALUE, parse
 

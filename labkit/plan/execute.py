@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import _stat as stat
 import errno
-import os
-import stat
 
 from labkit.errors import StepError
+from labkit.linux import os
 from labkit.plan.step import Scene, Step
 
 _EXECVE_HINTS = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from labkit.linux import capabilities
+from labkit.linux import capabilities, os
 from labkit.linux.libc import MACHINE
 
 

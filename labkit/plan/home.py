@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import _stat as stat
 
+from labkit.linux import os
 from labkit.plan.step import Scene, Step
 
 _LARGEST = 4 * 2**20

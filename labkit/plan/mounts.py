@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _stat as stat
 import errno
-import os
-import stat
 
+from labkit.linux import os
 from labkit.linux.mount import MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE
 from labkit.plan.step import Scene, Step
 

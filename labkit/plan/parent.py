@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from labkit.errors import LabkitError, StepError
+from labkit.linux import os
 from labkit.linux.cgroupfs import refusal, remove_empty_cgroup
 from labkit.linux.descriptors import write_all
 from labkit.linux.proc import start_time

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from labkit.errors import StepError
+from labkit.linux import os
 from labkit.plan.step import Scene, Step
 
 _SIGKILL = 9

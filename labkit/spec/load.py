@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from labkit.errors import LabkitError, SpecError
+from labkit.linux import os
 from labkit.spec.document import decode
 from labkit.spec.model import Spec
 from labkit.spec.validate import validate

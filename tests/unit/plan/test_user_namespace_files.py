@@ -137,7 +137,8 @@ def refused(monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     opened = os.open
-    monkeypatch.setattr(mounts.os, "open", refuse)
+    for module in (mounts, roots):
+        monkeypatch.setattr(module.os, "open", refuse)
     return opened
 
 
