@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.proc import read_file
 
 TYPE_CHECKING = False

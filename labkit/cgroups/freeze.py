@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import select
 import time
 
 from labkit.cgroups.folders import gone, having
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.proc import read_file, write_file
 
 TYPE_CHECKING = False

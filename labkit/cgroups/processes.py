@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from labkit.cgroups.folders import descend, having
 from labkit.cgroups.freeze import is_frozen, pause, resume
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.proc import read_file, write_file
 
 TYPE_CHECKING = False

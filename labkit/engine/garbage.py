@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from labkit.cgroups.processes import kill_all
 from labkit.engine import state
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.linux.cgroupfs import leave_cgroup, remove_cgroup, remove_empty_cgroup, thaw
 from labkit.linux.descriptors import readable
 from labkit.linux.pidfd import pidfd_open, pidfd_send_signal

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import marshal
-import os
 import select
 import time
 
@@ -18,6 +17,7 @@ from labkit.cgroups.processes import kill_all
 from labkit.engine import state
 from labkit.engine.garbage import destroy, end, remove_remains
 from labkit.errors import LabkitError, StepError
+from labkit.linux import os
 from labkit.linux.cgroupfs import thaw
 from labkit.linux.descriptors import readable
 from labkit.linux.pidfd import pidfd_open, pidfd_send_signal

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _signal
 import gc
-import os
 import select
 import sys
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
@@ -20,7 +19,7 @@ from labkit.engine import sync
 from labkit.engine.hint import hint
 from labkit.engine.parent import Abandoned, life
 from labkit.errors import LabkitError
-from labkit.linux import kernel
+from labkit.linux import kernel, os
 from labkit.plan.plan import Plan
 
 TYPE_CHECKING = False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from labkit.linux import os
 from labkit.plan.folder import FAILURE, FIFO
 from labkit.plan.step import Scene, Step
 
