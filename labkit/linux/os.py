@@ -7,6 +7,8 @@ labkit-oci, and more than the kernel needs for all namespaces. Who wants more of
 from __future__ import annotations
 
 import sys
+
+# Under their own names, whichever are used.
 from posix import *  # noqa: F403
 from posix import _exit as _exit
 from posix import environ as _environ

@@ -33,5 +33,6 @@ class LabkitOci(OciRuntime):
         return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def roles(self) -> dict[str, str]:
-        """See OciRuntime.roles; the launcher's process is the interpreter's."""
-        return super().roles() | {os.path.basename(sys.executable): "runtime", "python3": "runtime"}
+        """See OciRuntime.roles; the launcher's process is the interpreter's, under the name in its first line."""
+        names = ("python3", os.path.basename(sys.executable), os.path.basename(os.path.realpath(sys.executable)))
+        return super().roles() | dict.fromkeys(names, "runtime")
