@@ -29,11 +29,10 @@ RUN = "from labkit.oci.launch import main; main()"
 # `create`, which kills itself at a place of its own, or stops its child at one of the child's, tells the test which
 # process that is, and lets it go on when the test answers.
 DRIVER = """
-import os
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
 who, place, address = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
 from labkit.engine import parent
-from labkit.linux import kernel
+from labkit.linux import kernel, os
 from labkit.plan import hold, hook, idmap, interfaces, join, nodes, plan, propagation
 from labkit.plan import namespaces, roots, scheduling, sysctl, terminal
 from labkit.plan.step import STEPS
