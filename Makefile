@@ -102,7 +102,7 @@ $(INSTALLED): pyproject.toml
 	@# Newer pips make leaner command scripts, which start in less time.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@# To begin with the interpreter itself, by its true path, spares it to look for what it belongs to.
+	@# It runs on the Python of .venv, whichever that is; its first line names the one of the distribution.
 	@sed -i "1s|^#!/usr/bin/python3 |#!$$(realpath $(BIN)/python) |" $(BIN)/labkit-oci
 	@touch $@
 
