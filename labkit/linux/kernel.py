@@ -27,7 +27,7 @@ from labkit.linux.namespaces import (
     setns,
     unshare,
 )
-from labkit.linux.paths import open_or_make, openat2
+from labkit.linux.paths import open_if_there, open_or_make, openat2
 from labkit.linux.pidfd import pidfd_open, pidfd_send_signal, wait_exit
 from labkit.linux.proc import read_file, write_file, write_lines
 from labkit.linux.process import (
@@ -175,6 +175,7 @@ __all__ = [
     "move_interface",
     "move_mount",
     "nft",
+    "open_if_there",
     "open_namespace",
     "open_or_make",
     "open_tree",

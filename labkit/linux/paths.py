@@ -36,6 +36,16 @@ def openat2(root: int, path: str, flags: int = os.O_PATH, mode: int = 0) -> int:
     return descriptor
 
 
+def open_if_there(root: int, path: str) -> int:
+    """As openat2, of what may be missing: -1 where there is nothing of this name."""
+    descriptor = _open(root, path)
+    if descriptor in (-errno.ENOENT, -errno.ENOTDIR):
+        return -1
+    if descriptor < 0:
+        raise OSError(-descriptor, os.strerror(-descriptor), path)
+    return descriptor
+
+
 def _open(root: int, path: str, flags: int = os.O_PATH, mode: int = 0) -> int:
     """As openat2; a negative errno in place of an OSError."""
     how = _HOWS.get((flags, mode))

@@ -169,12 +169,9 @@ class MaskPath(Step):
         return f"cover {self.path} with nothing"
 
     def apply(self, scene: Scene) -> None:
-        try:
-            place = scene.kernel.openat2(scene.root, self.path)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                return
-            raise
+        place = scene.kernel.open_if_there(scene.root, self.path)
+        if place < 0:
+            return
         try:
             folder = stat.S_ISDIR(os.fstat(place).st_mode)
             first = scene.masks.get(folder, -1)
@@ -216,12 +213,9 @@ class ReadonlyPath(Step):
         return f"make {self.path} read-only"
 
     def apply(self, scene: Scene) -> None:
-        try:
-            place = scene.kernel.openat2(scene.root, self.path)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                return
-            raise
+        place = scene.kernel.open_if_there(scene.root, self.path)
+        if place < 0:
+            return
         try:
             made = scene.kernel.open_tree(place)
             try:

@@ -75,6 +75,15 @@ def test_the_other_kind_of_file_is_refused(root, tmp_path, folder, error):
         paths.open_or_make(root, "/place", folder)
 
 
+def test_what_may_be_missing_is_no_error(root, tmp_path):
+    (tmp_path / "root/file").touch()
+    (tmp_path / "root/circle").symlink_to("circle")
+    assert [paths.open_if_there(root, path) for path in ("/none", "/none/x", "/file/x")] == [-1, -1, -1]
+    os.close(paths.open_if_there(root, "/file"))
+    with pytest.raises(OSError, match="circle"):
+        paths.open_if_there(root, "/circle")
+
+
 def test_no_descriptor_is_left_open(root):
     before = set(os.listdir("/proc/self/fd"))
     os.close(paths.open_or_make(root, "/x/y/z", folder=True))
