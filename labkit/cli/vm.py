@@ -13,8 +13,8 @@ USAGE = """usage: labkit vm run [OPTIONS] [--] COMMAND [ARGUMENTS]
 Boots Debian's cloud kernel in QEMU with this machine's files, brings up cgroup v2 or another version, and runs COMMAND
 as root in the current folder. Its stdin, stdout, stderr and exit status are those of labkit vm run. What it writes
 goes to the VM's memory and is gone afterwards; an ordinary user's VM can write to /tmp and the current folder alone.
-Of /run, /proc, /sys and /dev it has its own. Leave the files it uses alone meanwhile: it may see those that change as
-they were, or cut short.
+Of /run, /proc, /sys and /dev it has its own; emulated, it has a processor on which KVM works. Leave the files it uses
+alone meanwhile: it may see those that change as they were, or cut short.
 
 --memory SIZE    the VM's memory, such as 2G; 1G by default
 --cpus N         its processors; 1 by default

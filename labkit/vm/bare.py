@@ -24,7 +24,7 @@ def to_init(kernel: Kernel, hardware: Hardware, log: int, deadline: float) -> fl
     on which the kernel says nothing before. `log` is a descriptor for QEMU's own words. Raises LabkitError when the
     byte does not come within `deadline` seconds.
     """
-    hardware.cmdline += " loglevel=1"
+    hardware.cmdline += " loglevel=0"
     with ExitStack() as stack:
         archive = os.memfd_create("initramfs", os.MFD_CLOEXEC)
         stack.callback(os.close, archive)
