@@ -245,6 +245,7 @@ def test_gc_removes_what_a_killed_process_that_drives_a_runtime_left(name, busyb
         assert select.select([stdout], [], [], DEADLINE)[0]
         assert stdout.read() == b""
     assert runtime.host_processes(id) == []
+    assert cgroup.of(id) == []
     assert _mounts() == before
     assert _in_cgroup_roots() == folders
     left = [name for _, below, files in os.walk("/run/labkit") for name in below + files if id in name]
@@ -252,9 +253,9 @@ def test_gc_removes_what_a_killed_process_that_drives_a_runtime_left(name, busyb
 
 
 def _in_cgroup_roots():
-    """What is in /sys/fs/cgroup, and in each tree of it."""
+    """What is in /sys/fs/cgroup, and in each tree of it, and does not bear a sandbox's name."""
     places = ["/sys/fs/cgroup", *(entry.path for entry in os.scandir("/sys/fs/cgroup") if entry.is_dir())]
-    return {f"{place}/{name}" for place in places for name in os.listdir(place)}
+    return {f"{place}/{name}" for place in places for name in os.listdir(place) if not name.startswith("labkit-")}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
