@@ -136,5 +136,6 @@ def _processor(hardware: Hardware) -> list[str]:
     if hardware.accelerator == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
     # max: all that QEMU emulates, AMD's SVM among it, so that guests of the guest have KVM. QEMU would set aside a
-    # gigabyte for translated code.
-    return ["-accel", "tcg,tb-size=256", "-cpu", "max"]
+    # gigabyte for translated code. A processor that says it copies fast by single bytes (ERMS, FSRM) is made to do so,
+    # and emulated that is one turn of a loop for each.
+    return ["-accel", "tcg,tb-size=256", "-cpu", "max,-erms,-fsrm"]

@@ -76,7 +76,7 @@ def test_addresses_are_not_random_under_emulation_alone(accelerator, fixed):
 def test_the_processor_goes_with_the_accelerator(accelerator, processor):
     argv = command(accelerator=accelerator)
     assert words_after(argv, "-accel")[0].split(",")[0] == accelerator
-    assert words_after(argv, "-cpu") == [processor]
+    assert words_after(argv, "-cpu")[0].split(",")[0] == processor
 
 
 def test_the_machine_type_decides_which_bus_its_devices_are_on():
