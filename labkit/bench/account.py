@@ -34,9 +34,14 @@ class Account:
         self._trees = _counted(self._layout)
 
     def __enter__(self) -> Account:
-        for tree in self._trees:
-            # On v2 a cgroup that hands its controllers down has no processes of its own: those are one level below.
-            os.makedirs(f"{tree.mount}/{self.name}/harness")
+        try:
+            for tree in self._trees:
+                # On v2 a cgroup that hands its controllers down has no processes of its own: those are one level below.
+                os.makedirs(f"{tree.mount}/{self.name}/harness")
+        except BaseException:
+            # Also an interrupt between two of them, after which nobody calls __exit__.
+            remove(self._layout, self.name)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,13 +16,17 @@ from labkit.vm import cpio, qemu
 from labkit.vm.kernel import Kernel
 from labkit.vm.qemu import Hardware
 
+# What the kernel says once its first process has ended well, which the payload does at once: the byte may wait for an
+# interrupt of the console, and this does not.
+_ENDED = b"Attempted to kill init! exitcode=0x00000000"
+
 
 def to_init(kernel: Kernel, hardware: Hardware, log: int, deadline: float) -> float:
     """Seconds from asking for QEMU to the first instruction of the kernel's first process, which is the payload.
 
     The initramfs has nothing else, and the machine neither ports nor shares; the payload's byte comes over the console,
-    on which the kernel says nothing before. `log` is a descriptor for QEMU's own words. Raises LabkitError when the
-    byte does not come within `deadline` seconds.
+    on which the kernel says nothing before, or its complaint that the payload has ended. `log` is a descriptor for
+    QEMU's own words. Raises LabkitError when neither comes within `deadline` seconds.
     """
     hardware.cmdline += " loglevel=0"
     with ExitStack() as stack:
@@ -42,14 +46,15 @@ def to_init(kernel: Kernel, hardware: Hardware, log: int, deadline: float) -> fl
         pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=moves, setpgroup=0)
         stack.callback(_end, pid, pidfd_open(pid))
         theirs.close()
-        ready = select.select([console], [], [], deadline)[0]
-        said = console.recv(4096) if ready else b""
-        taken = time.monotonic() - asked
-        # Behind it there may be the kernel's complaint that its first process has ended.
-        if not said.startswith(payload.OUTPUT):
-            heard = said.decode(errors="replace").strip() or "nothing"
-            raise LabkitError(f"the kernel said {heard!r} instead of starting its first process", "see the trial's log")
-        return taken
+        said = b""
+        while not said.startswith(payload.OUTPUT) and _ENDED not in said:
+            left = max(0.0, deadline - (time.monotonic() - asked))
+            part = console.recv(4096) if select.select([console], [], [], left)[0] else b""
+            said += part
+            if not part:
+                heard = said.decode(errors="replace").strip().partition("\n")[0] or "nothing"
+                raise LabkitError(f"the kernel said {heard!r} and started no first process", "see the trial's log")
+        return time.monotonic() - asked
 
 
 def _end(pid: int, pidfd: int) -> None:

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from labkit.bench.account import PREFIX
+from labkit.bench.account import PREFIX, Account
 from labkit.bench.store import Run
 from labkit.bench.work import USER_ERROR
 from labkit.cgroups import processes
@@ -211,6 +211,22 @@ def of_the_trial(program=""):
             if program in ("", file.read().strip()):
                 found.append(pid)
     return found
+
+
+def test_an_interrupt_while_a_trials_cgroups_are_made_leaves_none(monkeypatch):
+    one = Account(f"labkit-test-{os.urandom(4).hex()}")
+    make, made = os.mkdir, []
+
+    def interrupted(folder, mode=0o777):
+        make(folder, mode)
+        made.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), one:
+        pass
+    assert [os.path.basename(folder) for folder in made] == [one.name]
+    assert not os.path.exists(made[0])
 
 
 @pytest.fixture
