@@ -23,7 +23,7 @@ from labkit.errors import LabkitError
 from labkit.images import payload
 from labkit.runtimes import Probe, Runtime, bundle, driver
 from labkit.runtimes.labkit import filter_seconds
-from labkit.runtimes.microvm import Microvm
+from labkit.runtimes.microvm import FLAG, Microvm
 from labkit.runtimes.oci import OciRuntime
 from labkit.spec.load import load_bundle
 from labkit.workloads import boot, cgroups, lifecycle, security, startup
@@ -133,9 +133,11 @@ def _run_trials(run: Run, seed: int, trials: list[Trial], available: Available) 
             name: _operation(name, available, place, stack, log.fileno()) for name in {t.runtime for t in trials}
         }
         # The first `labkit-oci` of a verb also writes the code that later ones begin with.
-        for done, operation in enumerate(operations.values()):
+        for done, (name, operation) in enumerate(operations.items()):
             tell(done, len(operations), "warming up")
-            for _ in range(_WARM_UPS):
+            # An emulated machine has been booted when it was tried out, and takes many seconds.
+            emulated = FLAG in available[name.partition(".")[2]][1].flags
+            for _ in range(0 if emulated else _WARM_UPS):
                 try:
                     operation(new_id(), log.fileno())
                 except LabkitError:

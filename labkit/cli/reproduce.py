@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         return 0
     values, only, fresh = options
     try:
-        from labkit.nb import batch, places, site, startup
+        from labkit.nb import places, site, startup
         from labkit.nb.choose import choose
         from labkit.nb.profiles import profile
     except ModuleNotFoundError as error:
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     counts = {"repeats": chosen.repeats, "windows": chosen.windows}
     parameters = {"run_name": f"{run}/", "profile": chosen.name, "measure": False, **counts}
     with counted("notebooks") as report:
-        failures = batch.execute(notebooks, run / "notebooks", parameters, cells_told(report, len(notebooks)))
+        failures = site.execute(notebooks, run / "notebooks", parameters, cells_told(report, len(notebooks)))
     with counted("site") as report:
         report(0, 1, "rendering")
         index = site.build(run, output)

@@ -16,8 +16,9 @@ from labkit.nb.startup import read
 
 DEFAULT_OUTPUT = Path("docs", "_build", "html")
 
-# Notebooks from this one on, told not to measure, do nothing but read.
+# Notebooks from this one on, told not to measure, do nothing but read; but for one, which times filters by itself.
 _FIRST_READER = "20"
+_TAKES_TIMES = "29-ablation"
 
 # Pages that a person wrote, with what they need.
 PAGES = ("conf.py", "method.md", "oci.md", "network.md", "attacks.md", "glossary.md", "drivers.md", "_static")
@@ -71,8 +72,7 @@ def _gather(run: Path, chapters: Path, progress: batch.Progress | None) -> list[
     if lacking:
         # A path, with a slash in it, so that it need not be below data/runs.
         parameters = {"run_name": f"{run}{os.sep}", "measure": False}
-        for some, at_once in ((_showing(lacking), 1), (_reading(lacking), len(os.sched_getaffinity(0)))):
-            failures += batch.execute(some, chapters, parameters, progress, at_once)
+        failures += execute(lacking, chapters, parameters, progress)
     for chapter in sorted(chapters.glob("*.ipynb")):
         if chapter.name not in {notebook.name for notebook in lacking}:
             failures += batch.faults(chapter)
@@ -80,14 +80,14 @@ def _gather(run: Path, chapters: Path, progress: batch.Progress | None) -> list[
     return failures
 
 
-def _showing(notebooks: Sequence[Path]) -> list[Path]:
-    """Those that show something of this host, and take times of it."""
-    return [notebook for notebook in notebooks if notebook.name < _FIRST_READER]
-
-
-def _reading(notebooks: Sequence[Path]) -> list[Path]:
-    """Those that read what was measured."""
-    return [notebook for notebook in notebooks if notebook.name >= _FIRST_READER]
+def execute(
+    notebooks: Sequence[Path], folder: Path, parameters: Mapping[str, object], progress: batch.Progress | None = None
+) -> list[LabkitError]:
+    """As `batch.execute`: those that show something of this host one by one, then those that read all at once."""
+    alone = [notebook for notebook in notebooks if notebook.name < _FIRST_READER or notebook.stem == _TAKES_TIMES]
+    reading = [notebook for notebook in notebooks if notebook not in alone]
+    failures = batch.execute(alone, folder, parameters, progress)
+    return failures + batch.execute(reading, folder, parameters, progress, len(os.sched_getaffinity(0)))
 
 
 def _publish(chapter: Path) -> None:
