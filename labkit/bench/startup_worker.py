@@ -21,6 +21,7 @@ from labkit.bench.store import Run
 from labkit.bench.worker import main, new_id, same_versions, session, tell
 from labkit.errors import LabkitError
 from labkit.runtimes import Probe, Runtime, driver
+from labkit.runtimes.microvm import FLAG
 from labkit.runtimes.runc import runc
 from labkit.workloads import startup
 from labkit.workloads.measurement import Measurement
@@ -85,8 +86,9 @@ def _run_trials(run: Run, seed: int, trials: list[Trial], available: dict[str, t
 
 
 def _warm_up(available: dict[str, tuple[Runtime, Probe]], place: str) -> None:
-    for runtime, _ in available.values():
-        for _ in range(_WARM_UPS):
+    for runtime, probe in available.values():
+        # An emulated machine has been booted when it was tried out, and takes many seconds.
+        for _ in range(0 if FLAG in probe.flags else _WARM_UPS):
             with tempfile.TemporaryFile() as log:
                 try:
                     startup.trial(runtime, place, new_id(), log.fileno())
