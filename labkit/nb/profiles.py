@@ -61,8 +61,8 @@ PROFILES = {
                 ablation_blocks=20, ablation_workload_blocks=6, ablation_workloads=("syscalls", "sysbench-cpu"),
                 ablation_budget=40, isolation_blocks=2, isolation_workloads=("redis",), isolation_budget=40),
         # The study as far as an hour goes.
-        Profile("hour", warm_blocks=100, cold_blocks=25, engine_rounds=100, repeats=20, windows=6,
-                core_blocks=6, other_blocks=6, most_blocks=40, scale=0.75, budget=25 * 60, emulated=False,
+        Profile("hour", warm_blocks=80, cold_blocks=20, engine_rounds=60, repeats=20, windows=6,
+                core_blocks=6, other_blocks=6, most_blocks=40, scale=0.75, budget=22 * 60, emulated=False,
                 lives_blocks=9, crowds=(1, 4, 16), idle=(1, 2, 4),
                 ablation_blocks=60, ablation_workload_blocks=9,
                 ablation_workloads=("syscalls", "sysbench-cpu", "redis"), ablation_scale=0.25, ablation_budget=180,
