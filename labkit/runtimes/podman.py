@@ -192,17 +192,23 @@ class Podman:
         while self.host_processes(id) and time.monotonic() < deadline:
             time.sleep(0.002)
         host_process.end(lambda: self.host_processes(id))
+        self._forget(claim)
         cgroup.remove(id)
         shutil.rmtree(claim, ignore_errors=True)
         owner.release(self.name, id)
 
     def _knows(self, claim: str) -> bool:
         """Whether the container is in podman's storage; without a number of its own it never came so far."""
-        try:
-            with open(f"{claim}/cid") as file:
-                return os.path.exists(f"{rundir('podman')}/root/overlay-containers/{file.read().strip()}")
-        except FileNotFoundError:
-            return False
+        number = _number(claim)
+        return bool(number) and os.path.exists(f"{rundir('podman')}/root/overlay-containers/{number}")
+
+    def _forget(self, claim: str) -> None:
+        """Let the runtime forget the container: where its monitor was killed, podman does not tell it to."""
+        number, path = _number(claim), self.inner.path()
+        states = rundir("containers") if self.inner.name == "labkit-oci" else f"/run/{self.inner.name}"
+        if path and number and os.path.exists(f"{states}/{number}"):
+            argv = [path, *self.inner.flags, "delete", "--force", number]
+            engine.call(self.name, argv, self.inner.environment(), DEADLINE, engine.thread_of(self.inner))
 
     def _translated(self, bundle: str) -> tuple[list[str], list[str]]:
         """The options of a bundle, and what comes behind them; written once, before anything is timed."""
@@ -256,6 +262,15 @@ def _filter(spec: Spec, path: str) -> str:
     with open(path, "w", encoding="ascii") as file:
         json.dump(spec.dump()["linux"]["seccomp"], file)
     return path
+
+
+def _number(claim: str) -> str:
+    """The container's number in podman and its runtime; empty where it never got one."""
+    try:
+        with open(f"{claim}/cid") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _claim_folder(id: str) -> str:

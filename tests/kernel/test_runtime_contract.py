@@ -1,11 +1,13 @@
 """What every driver promises of a sandbox, for every runtime that this host has."""
 
+import glob
 import itertools
 import os
 import select
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +94,9 @@ def remains(id, folder):
         left += [line for line in file if id in line or os.fspath(folder) in line]
     for top, folders, files in os.walk("/run/labkit"):
         left += [f"{top}/{name}" for name in folders + files if id in name]
+    # An engine has another name for it, and gives it a cgroup that is named by the id.
+    for states in ("/run/labkit/containers/*/state", "/run/runc/*/state.json", "/run/crun/*/status"):
+        left += [path for path in glob.glob(states) if id in Path(path).read_text()]
     return left
 
 
