@@ -34,7 +34,7 @@ KERNEL_TESTS = sh tests/kernel/on_a_disk.sh $(BIN)/python -m pytest -v -m root -
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make reproduce   set everything up, measure, and render the site (PROFILE=quick, hour or full)"
+	@echo "make reproduce   set everything up, measure, and render the site (PROFILE=quick or full)"
 	@echo "make test        set everything up and run every test (as root, the kernel tests too)"
 	@echo "make test-v2     run the engine's kernel tests in a VM with cgroup v2 alone (TESTS_V2=FILES for others)"
 	@echo "make test-v1     run those of cgroups in a VM with cgroup v1 alone"

@@ -29,7 +29,7 @@ def available(run: Run, experiments: Sequence[str], labels: Sequence[str], emula
         one = treatment(label)
         probe = one.runtime.probe()
         if FLAG in probe.flags and not emulated:
-            reason = "left out of this profile: each of its trials takes seconds, where KVM does not work"
+            reason = "left out: KVM does not work here, and the speed of a machine that is emulated is the emulator's"
             probe = replace(probe, available=False, reason=reason)
         if probe.available:
             there[label] = (one, probe)

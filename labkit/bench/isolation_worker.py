@@ -26,6 +26,7 @@ from labkit.bench.isolation import (
 from labkit.bench.isolation_trial import Rooms, attempted, probed, traced
 from labkit.bench.place import built, place
 from labkit.bench.row import row
+from labkit.bench.sparse import in_block
 from labkit.bench.store import Run
 from labkit.bench.treatment import Treatment
 from labkit.bench.worker import begin_as_root, main, new_id, own_mounts, session, tell
@@ -50,7 +51,7 @@ def measure(run: Run, **order: Any) -> None:
     by_name: dict[str, Workload | None] = dict.fromkeys(SMALL) | {one.name: one for one in chosen}
     wanted = {PROBE: 1, ATTEMPTS: 1} | ({} if lacks_calls else dict.fromkeys(by_name, declared.blocks))
     observations = run.observations(EXPERIMENT)
-    todo = list(rounds.order(EXPERIMENT, observations, wanted, lambda number: list(there), declared.seed))
+    todo = list(rounds.order(EXPERIMENT, observations, wanted, lambda number: in_block(there, number), declared.seed))
     with session(run, EXPERIMENT, declared.seed, len(todo)) as scratch:
         if not todo:
             return

@@ -30,7 +30,7 @@ def measure(
     """Run `blocks` blocks of each part, as far as `run` lacks them.
 
     `crowds` are the numbers of sandboxes asked for at once, `idle` those of which the memory is measured;
-    without `emulated`, emulated machines are named and left out.
+    without `emulated`, emulated machines are named and left out, and of crowds always.
     `progress` is called with (trials done, trials in all, what comes next). Raises LabkitError when nothing can be
     measured; a trial that fails is recorded, and the run goes on.
     """

@@ -112,7 +112,7 @@ def measure(
         target=profile.target,
         scale=profile.scale,
         budget=profile.budget,
-        emulated=profile.emulated,
+        emulated=False,
         seed=profile.seed,
     )
     study.measure(store.Run(folder), declared, progress)

@@ -29,7 +29,7 @@ def test_fresh_and_a_name_exclude_each_other():
 
 
 def test_an_unknown_profile_is_named_with_those_there_are():
-    with pytest.raises(LabkitError, match=r"no profile 'huge' \(the profiles are tiny, quick, hour, full\)"):
+    with pytest.raises(LabkitError, match=r"no profile 'huge' \(the profiles are tiny, quick, full\)"):
         reproduce.main(["--profile", "huge"])
 
 
