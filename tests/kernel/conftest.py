@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from standing_host import as_found, host  # noqa: F401
+from standing_host import as_found, host, known_accelerator  # noqa: F401
 from subordinate import own_rootfs, user  # noqa: F401
 
 from labkit import Container

@@ -4,6 +4,7 @@ import os
 import select
 
 import pytest
+from standing_host import HOST, PROGRAMS, ask, web
 
 from labkit.errors import LabkitError
 from labkit.images import image
@@ -98,6 +99,22 @@ def test_a_container_has_a_kernel_of_its_own_that_knows_kvm_and_its_status_comes
     finally:
         run.end()
     assert_gone(runtime, run.id)
+
+
+@PROGRAMS[0]
+@PROGRAMS[1]
+@pytest.mark.usefixtures("known_accelerator")
+def test_one_on_a_bridge_is_told_its_address_and_reaches_a_neighbour_and_its_gateway(host, busybox, as_found):
+    with web(host, busybox, "--network", "bridge", "--publish", "8080:80", "--hostname", "server"):
+        shown = "cat /sys/devices/system/clocksource/clocksource0/available_clocksource; ip -o -4 address show eth0"
+        script = f"{shown}; {ask('server')}; {ask(HOST, 8080)}"
+        words = ("--rootfs", busybox, "--runtime", "microvm", "--network", "bridge", "--", "sh", "-c", script)
+        ended = host.labkit("run", *words, timeout=DEADLINE)
+    assert ended.returncode == 0, ended.stderr
+    clocks, address, *served = ended.stdout.splitlines()
+    assert "kvm-clock" in clocks.split()
+    assert " 10.213.0.3/24 " in address
+    assert served == ["hello"] * 2
 
 
 def test_guests_can_be_talked_with_by_vsock():

@@ -10,25 +10,16 @@ import pytest
 from standing_host import HOST, ID, NEEDED, ask, ask_here, inside, running, state, web
 
 from labkit.linux import tap
-from labkit.linux.rundir import rundir
 from labkit.runtimes.microvm import Microvm
 
 pytestmark = [
     *NEEDED,
+    pytest.mark.usefixtures("known_accelerator"),
     pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="no QEMU: apt-get install qemu-system-x86"),
     pytest.mark.skipif(not os.path.exists(tap.DEVICE), reason=f"{tap.DEVICE} is missing: modprobe tun"),
 ]
 
 BRIDGED = ("--runtime", "microvm", "--network", "bridge")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _known_accelerator(host):
-    """What stands for the host has a run folder of its own; whether KVM works is known from the machine's."""
-    path = f"{rundir('vm')}/accelerator"
-    if os.path.exists(path):
-        with open(path) as file:
-            host.run("sh", "-c", f"mkdir -p {rundir('vm')} && cat >{path}", stdin=None, input=file.read())
 
 
 def processes(role):
