@@ -11,7 +11,6 @@ crun="crun --root /run/crun --cgroup-manager cgroupfs"
 for port in /dev/vport*p4; do port=${port%4}; done
 # Opened once: the kernel lets nobody open a port that something in the container still holds.
 exec 5<>"${port}5" 6<>"${port}6" 7<>"${port}7" 9<>"${port}8"
-mkfifo /run/created /run/held /run/exec.in
 
 execute() { # MARK TEXT
 	echo "$2" | base64 -d >/run/exec.json

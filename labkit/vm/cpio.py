@@ -25,6 +25,11 @@ def link(path: str, target: str) -> Entry:
     return path, stat.S_IFLNK | 0o777, target.encode()
 
 
+def pipe(path: str, mode: int = 0o600) -> Entry:
+    """A named pipe."""
+    return path, stat.S_IFIFO | mode, b""
+
+
 def archive(entries: list[Entry]) -> bytes:
     """The entries as one archive, everything owned by root."""
     parts = [_member(number, *entry) for number, entry in enumerate(entries, 1)]

@@ -5,16 +5,12 @@
 # While main runs control is its descriptor 8, on which it and the host may say more.
 # /labkit/mark is a word that ends stdout and stderr: the host then has all that was written.
 export PATH=/bin
-mount -t devtmpfs devtmpfs /dev
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
+# Each program takes its time where the processor is emulated: what one can do is not left to two.
+mount -a -T /labkit/init.fstab
 while read -r module; do insmod "/labkit/modules/$module"; done </labkit/modules.order
 
 # The number of the device is what the kernel has counted it as.
-until [ -c "$control" ]; do
-	sleep 0.005
-	for control in /dev/vport*p4; do :; done
-done
+until for control in /dev/vport*p4; do :; done; [ -c "$control" ]; do sleep 0.005; done
 port=${control%4}
 # There is a moment in which the device is there, and cannot be opened (ENXIO).
 until command exec 8<>"$control"; do sleep 0.005; done 2>/dev/null
@@ -23,7 +19,6 @@ until read -r word <&8; do sleep 0.005; done
 echo up >&8
 
 cd /labkit
-mkfifo stdin stdout stderr
 cat stdout mark >"${port}2" &
 out=$!
 cat stderr mark >"${port}3" &

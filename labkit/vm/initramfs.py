@@ -14,6 +14,11 @@ BUSYBOX = "/bin/busybox"
 INIT = Path(__file__).with_name("init.sh")
 # What init.sh itself needs besides the bus: the ports; a source of randomness spares the guest from waiting for it.
 MODULES = ("virtio_console", "virtio_rng")
+# fstab(5).
+_MOUNTS = """devtmpfs /dev devtmpfs nosuid
+proc /proc proc nosuid,nodev,noexec
+sysfs /sys sysfs nosuid,nodev,noexec
+"""
 _SIGNED = b"~Module signature appended~\n"
 _SIGNATURE_HEAD = 12  # bytes, the length among them
 
@@ -47,7 +52,9 @@ def initramfs(kernel: Kernel, guest: Guest, mark: bytes, bus: str = "virtio_pci"
             cpio.file("bin/busybox", _busybox(), 0o755),
             *(cpio.link(f"bin/{name}", "busybox") for name in _applets()),
             cpio.file("init", INIT.read_bytes(), 0o755),
+            cpio.file("labkit/init.fstab", _MOUNTS.encode()),
             cpio.file("labkit/mark", mark),
+            *(cpio.pipe(f"labkit/{name}") for name in ("stdin", "stdout", "stderr")),
             cpio.file("labkit/main", guest.main.encode("utf-8", "surrogateescape"), 0o755),
             cpio.file("labkit/modules.order", "".join(f"{name}\n" for name in names).encode()),
             *(
@@ -61,7 +68,7 @@ def initramfs(kernel: Kernel, guest: Guest, mark: bytes, bus: str = "virtio_pci"
 
 def _applets() -> list[str]:
     """The names that init.sh and the scripts of guests call busybox by; more are to be had as `busybox NAME`."""
-    return "base64 cat chroot hostname insmod ip ln mkdir mkfifo mount poweroff rm setsid sh sleep".split()
+    return "base64 cat chroot hostname insmod ip ln mkdir mount poweroff rm setsid sh sleep".split()
 
 
 def _busybox() -> bytes:

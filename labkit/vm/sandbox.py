@@ -101,16 +101,18 @@ def translate(request: bytes, process: Process) -> bytes:
 
 def guest(parts: GuestBundle, id: str, held: bool) -> Guest:
     """What the guest of a sandbox has and does."""
-    tags = " ".join(share.tag for share in parts.shares)
-    layer = LAYER if parts.spec.root.readonly else ""
-    command = f"id={shlex.quote(id)}\ntags={shlex.quote(tags)}\nlayer={layer}\n"
+    command = f"id={shlex.quote(id)}\n"
     if parts.wire:
         command += f"address={parts.wire.address}\ngateway={parts.wire.gateway}\n"
     configuration = parts.spec.dump()
     if held:
         configuration["hooks"] = {"createContainer": [{"path": "/labkit/hold"}]}
     files = [
-        *(cpio.folder(name) for name in ("labkit/bundle", PLACE.strip("/"), "root", "run", "tmp")),
+        *(cpio.folder(name) for name in ("labkit/bundle", "new", PLACE.strip("/"), "root", "run", "tmp")),
+        *(cpio.folder(f"{PLACE.strip('/')}/{share.tag}") for share in parts.shares),
+        *(cpio.pipe(f"run/{name}") for name in ("created", "held", "exec.in")),
+        *(_layer() if parts.spec.root.readonly else ()),
+        cpio.file("labkit/fstab", mounts(parts).encode()),
         cpio.file("labkit/command", command.encode()),
         cpio.file("labkit/agent", AGENT.read_bytes()),
         cpio.file("labkit/hold", _HOLD, 0o755),
@@ -120,6 +122,26 @@ def guest(parts: GuestBundle, id: str, held: bool) -> Guest:
     ]
     modules = (*_MODULES, "virtio_net") if parts.wire else _MODULES
     return Guest(MAIN.read_text(), modules, tuple(files))
+
+
+def mounts(parts: GuestBundle) -> str:
+    """What the guest of a sandbox mounts, in the form of fstab(5).
+
+    Its root is a mount of its own, /new, since pivot_root(2) does not leave the initramfs itself.
+    """
+    lines = ["/ /new none rbind", "cgroup2 /new/sys/fs/cgroup cgroup2 nosuid,nodev,noexec"]
+    lines += [f"{share.tag} /new{PLACE}/{share.tag} virtiofs defaults" for share in parts.shares]
+    if parts.spec.root.readonly:
+        # Where places for the container's mounts are missing they are made, in memory: the share is read-only.
+        layer = f"/new{PLACE}/{LAYER}"
+        options = f"lowerdir=/new{PLACE}/rootfs,upperdir={layer}/upper,workdir={layer}/work"
+        lines.append(f"overlay {layer}/root overlay {options}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _layer() -> list[cpio.Entry]:
+    layer = f"{PLACE.strip('/')}/{LAYER}"
+    return [cpio.folder(path) for path in (layer, f"{layer}/upper", f"{layer}/work", f"{layer}/root")]
 
 
 def crun() -> str:

@@ -9,11 +9,13 @@ def test_an_archive_has_each_entry_with_its_mode_and_content(members):
         cpio.folder("tmp", 0o1777),
         *(cpio.file(f"bin/{'x' * length}", bytes(length), 0o755) for length in range(1, 9)),
         cpio.link("bin/sh", "busybox"),
+        cpio.pipe("tmp/pipe"),
     ]
     found = members(cpio.archive(entries))
     assert [*found] == [path for path, _, _ in entries]
     assert found["tmp"] == (stat.S_IFDIR | 0o1777, b"")
     assert found["bin/xxx"] == (stat.S_IFREG | 0o755, bytes(3))
+    assert found["tmp/pipe"] == (stat.S_IFIFO | 0o600, b"")
     assert found["bin/sh"] == (stat.S_IFLNK | 0o777, b"busybox")
 
 

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from labkit.spec import default
+from labkit.spec.model import Mount
 from labkit.vm import sandbox
 from labkit.vm.guest_bundle import take_apart
 from labkit.vm.wire import ANNOTATION
@@ -52,3 +53,23 @@ def test_only_a_container_that_is_held_waits_in_a_hook(spec, held, monkeypatch):
     hooks = json.loads(files["labkit/bundle/config.json"]).get("hooks")
     assert hooks == ({"createContainer": [{"path": "/labkit/hold"}]} if held else None)
     assert b"id=box\n" in files["labkit/command"]
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_places_are_made_on_the_host_for_all_that_a_guest_mounts(spec, readonly, tmp_path, monkeypatch):
+    """Where the processor is emulated each program that makes one takes its time."""
+    monkeypatch.setattr(sandbox, "crun", lambda: "/bin/ls")
+    spec.root.readonly = readonly
+    data = Mount(destination="/data", kind="bind", source=str(tmp_path), options=("rbind", "ro"))
+    spec.mounts = (*spec.mounts, data)
+    parts = take_apart(spec, rootless=False)
+    guest = sandbox.guest(parts, "box", held=False)
+    files = {path: content for path, _, content in guest.files}
+    lines = [line.split() for line in files["labkit/fstab"].decode().splitlines()]
+    mounted = {place: kind for _, place, kind, _ in lines}
+    assert mounted["/new/shared/rootfs"] == mounted[f"/new/shared/{parts.shares[-1].tag}"] == "virtiofs"
+    assert ("/new/shared/layer/root" in mounted) is readonly
+    # Below /new all is as in the archive; what is in /sys the kernel has.
+    assert {place.removeprefix("/new").lstrip("/") for place in mounted} - {"", "sys/fs/cgroup"} <= set(files)
+    assert "new" in files
+    assert len(parts.shares) == 2
