@@ -7,7 +7,9 @@
 #   end           kills that process
 # A container that is held waits in a hook, /labkit/hold.
 . /labkit/command
-crun="crun --root /run/crun --cgroup-manager cgroupfs"
+# See container.sh.
+export _LIBCONTAINER_CLONED_BINARY=1
+crun="/crun/crun --root /run/crun --cgroup-manager cgroupfs"
 for port in /dev/vport*p4; do port=${port%4}; done
 # Opened once: the kernel lets nobody open a port that something in the container still holds.
 exec 5<>"${port}5" 6<>"${port}6" 7<>"${port}7" 9<>"${port}8"

@@ -8,5 +8,9 @@ if [ "$address" ]; then
 fi
 mount -a -T /labkit/fstab
 cd /new
+# crun would copy itself and start anew each time, lest a container write to it (CVE-2019-5736). It does not where it is
+# told that it is the copy, and finds that it cannot be written to; on a tmpfs, as the initramfs is, it does not look.
+cp bin/crun crun
+mount -o remount,ro crun
 mount --move . /
 exec chroot . /bin/sh /labkit/agent

@@ -68,7 +68,7 @@ def initramfs(kernel: Kernel, guest: Guest, mark: bytes, bus: str = "virtio_pci"
 
 def _applets() -> list[str]:
     """The names that init.sh and the scripts of guests call busybox by; more are to be had as `busybox NAME`."""
-    return "base64 cat chroot hostname insmod ip ln mkdir mount poweroff rm setsid sh sleep".split()
+    return "base64 cat chroot cp hostname insmod ip ln mkdir mount poweroff rm setsid sh sleep".split()
 
 
 def _busybox() -> bytes:

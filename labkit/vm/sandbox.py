@@ -108,7 +108,7 @@ def guest(parts: GuestBundle, id: str, held: bool) -> Guest:
     if held:
         configuration["hooks"] = {"createContainer": [{"path": "/labkit/hold"}]}
     files = [
-        *(cpio.folder(name) for name in ("labkit/bundle", "new", PLACE.strip("/"), "root", "run", "tmp")),
+        *(cpio.folder(name) for name in ("crun", "labkit/bundle", "new", PLACE.strip("/"), "root", "run", "tmp")),
         *(cpio.folder(f"{PLACE.strip('/')}/{share.tag}") for share in parts.shares),
         *(cpio.pipe(f"run/{name}") for name in ("created", "held", "exec.in")),
         *(_layer() if parts.spec.root.readonly else ()),
@@ -130,6 +130,8 @@ def mounts(parts: GuestBundle) -> str:
     Its root is a mount of its own, /new, since pivot_root(2) does not leave the initramfs itself.
     """
     lines = ["/ /new none rbind", "cgroup2 /new/sys/fs/cgroup cgroup2 nosuid,nodev,noexec"]
+    # For crun: see container.sh.
+    lines.append("ramfs /new/crun ramfs nosuid,nodev,mode=755")
     lines += [f"{share.tag} /new{PLACE}/{share.tag} virtiofs defaults" for share in parts.shares]
     if parts.spec.root.readonly:
         # Where places for the container's mounts are missing they are made, in memory: the share is read-only.
