@@ -12,8 +12,8 @@ from labkit.vm.kernel import Kernel
 
 BUSYBOX = "/bin/busybox"
 INIT = Path(__file__).with_name("init.sh")
-# What init.sh itself needs besides the bus: the ports; a source of randomness spares the guest from waiting for it.
-MODULES = ("virtio_console", "virtio_rng")
+# The ports, which init.sh itself needs.
+PORTS = "virtio_console"
 # fstab(5).
 _MOUNTS = """devtmpfs /dev devtmpfs nosuid
 proc /proc proc nosuid,nodev,noexec
@@ -38,13 +38,13 @@ class Guest:
         self.files = files
 
 
-def initramfs(kernel: Kernel, guest: Guest, mark: bytes, bus: str = "virtio_pci") -> bytes:
+def initramfs(kernel: Kernel, guest: Guest, mark: bytes, devices: tuple[str, ...] = ("virtio_pci",)) -> bytes:
     """The archive for `guest`, uncompressed: to copy 4 MB takes less time than to unpack them.
 
-    `mark` ends its streams (init.sh), `bus` is the module for that of its devices. Raises MissingError without a static
-    busybox, LabkitError without a module.
+    `mark` ends its streams (init.sh), `devices` are the modules for its machine's (qemu.modules). Raises MissingError
+    without a static busybox, LabkitError without a module.
     """
-    files = modules.in_order(kernel, (bus, *MODULES, *guest.modules))
+    files = modules.in_order(kernel, (*devices, PORTS, *guest.modules))
     names = [modules.name_of(file) + ".ko" for file in files]
     return cpio.archive(
         [

@@ -94,7 +94,7 @@ class _Machine:
         self._stuck = False
 
         mark = os.urandom(16).hex().encode()
-        archive = _memory_file(stack, initramfs(kernel, guest, mark, qemu.MACHINES[hardware.machine][1]))
+        archive = _memory_file(stack, initramfs(kernel, guest, mark, qemu.modules(hardware)))
         mine, theirs = zip(*(_pair(stack) for _ in range(_PORTS + 1)), strict=True)
         self._console, self._stdin, stdout, stderr, self._control = mine
         self._daemons: dict[str, Child] = {}

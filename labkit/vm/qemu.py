@@ -14,8 +14,8 @@ PROGRAMS = {"x86_64": ("qemu-system-x86_64", "qemu-system-x86")}
 # Nothing of the kernel's own start is hidden: it is all there is to see of a guest that does not get to its init.
 CMDLINE = "console=ttyS0 panic=-1"
 # Emulated code is translated anew wherever it stands in memory, which at random places takes twice the time; and an
-# emulator has none of the faults that the kernel's mitigations work around.
-CMDLINE_EMULATED = "norandmaps mitigations=off"
+# emulator has none of the faults that the kernel's mitigations work around. Its processor's randomness is the host's.
+CMDLINE_EMULATED = "norandmaps mitigations=off random.trust_cpu=on"
 MIB = 1 << 20
 # QEMU's machine types by what the names of their virtio devices end in, and the guest's module for the bus of those.
 MACHINES = {"q35": ("pci", "virtio_pci"), "microvm": ("device", "virtio_mmio")}
@@ -93,7 +93,9 @@ def command(
     words += ["-append", " ".join(part for part in cmdline if part)]
     words += ["-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console"]
     most = len(ports) + len(servers) + 1
-    words += ["-device", f"virtio-rng-{bus}", "-device", f"virtio-serial-{bus},max_ports={most}"]
+    if hardware.accelerator == "kvm":
+        words += ["-device", f"virtio-rng-{bus}"]
+    words += ["-device", f"virtio-serial-{bus},max_ports={most}"]
     listening = [f"{port},server=on,wait=off" for port in servers]
     for number, port in enumerate((*ports, *listening), 1):
         words += ["-chardev", f"socket,id=port{number},fd={port}"]
@@ -109,6 +111,16 @@ def command(
     elif hardware.net:
         words += ["-netdev", "user,id=net", "-device", f"virtio-net-{bus},netdev=net{rom}"]
     return words
+
+
+def modules(hardware: Hardware) -> tuple[str, ...]:
+    """The guest's modules for the bus of its devices and for what it has its randomness from.
+
+    Without the latter it would wait; an emulated processor has an instruction for it (RDRAND), by which QEMU asks the
+    host, and does without the device.
+    """
+    bus = MACHINES[hardware.machine][1]
+    return (bus, "virtio_rng") if hardware.accelerator == "kvm" else (bus,)
 
 
 def _emulated(hardware: Hardware) -> str:

@@ -79,6 +79,14 @@ def test_the_processor_goes_with_the_accelerator(accelerator, processor):
     assert words_after(argv, "-cpu")[0].split(",")[0] == processor
 
 
+@pytest.mark.parametrize(("accelerator", "device"), [("kvm", True), ("tcg", False)])
+def test_an_emulated_processor_has_the_randomness_that_else_a_device_gives(accelerator, device):
+    argv = command(accelerator=accelerator)
+    assert ("virtio-rng-pci" in words_after(argv, "-device")) is device
+    assert ("random.trust_cpu=on" in words_after(argv, "-append")[0].split()) is not device
+    assert ("virtio_rng" in qemu.modules(qemu.Hardware(accelerator=accelerator))) is device
+
+
 def test_the_machine_type_decides_which_bus_its_devices_are_on():
     argv = command({"host": 30}, machine="microvm", net=True)
     assert words_after(argv, "-machine")[0].split(",")[0] == "microvm"
