@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 
 from labkit.errors import LabkitError
+from labkit.images.elf import interpreter
 from labkit.vm import cpio
 
 
@@ -29,11 +31,17 @@ def program(path: str, name: str) -> list[cpio.Entry]:
 
 
 def libraries(path: str) -> list[str]:
-    """The paths of a program's shared libraries and of its loader; none for a static one."""
+    """The paths of a program's shared libraries and of its loader; none for a static one.
+
+    Its loader is asked, without the shell script around it that ldd(1) is.
+    """
+    loader = interpreter(Path(path))
+    if not loader:
+        return []
     try:
-        said = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+        said = subprocess.run([loader, "--list", path], capture_output=True, text=True, check=False)
     except OSError as error:
-        raise LabkitError(f"ldd: {error.strerror}", "sudo apt-get install libc-bin") from error
+        raise LabkitError(f"{loader}: {error.strerror}", "reinstall the package libc6") from error
     if "not found" in said.stdout:
         [line, *_] = [line.strip() for line in said.stdout.splitlines() if "not found" in line]
         raise LabkitError(f"{path} cannot run: {line}", "reinstall its package")

@@ -9,7 +9,7 @@ import pytest
 
 from labkit.errors import MissingError
 from labkit.images import busybox, image
-from labkit.images.elf import is_static
+from labkit.images.elf import interpreter, is_static
 from labkit.images.key import BUSYBOX
 from labkit.images.progress import silent
 
@@ -74,7 +74,13 @@ def test_a_program_is_static_when_no_header_names_an_interpreter(tmp_path, bits,
     header[:6] = b"\x7fELF" + bytes([bits, 1 if order == "<" else 2])
     struct.pack_into(order + ("I" if bits == 1 else "Q"), header, 28 if bits == 1 else 32, start)
     struct.pack_into(order + "HH", header, 42 if bits == 1 else 54, size, len(kinds))
-    table = b"".join(struct.pack(order + "I", kind).ljust(size, b"\0") for kind in kinds)
+    loader = b"/lib/ld.so\0"
+    end = start + size * len(kinds)
+    # p_offset and p_filesz; the others do not matter here.
+    rest = struct.pack(order + ("I8xI" if bits == 1 else "Q16xQ"), end, len(loader))
+    lead = 4 if bits == 1 else 8
+    table = b"".join((struct.pack(order + "I", kind).ljust(lead, b"\0") + rest).ljust(size, b"\0") for kind in kinds)
     path = tmp_path / "program"
-    path.write_bytes(bytes(header) + table)
+    path.write_bytes(bytes(header) + table + loader)
     assert is_static(path) == (3 not in kinds)
+    assert interpreter(path) == ("/lib/ld.so" if 3 in kinds else "")

@@ -4,6 +4,7 @@ import stat
 import pytest
 
 from labkit.errors import LabkitError
+from labkit.images import payload
 from labkit.vm import cpio, libraries
 
 
@@ -20,6 +21,11 @@ def test_a_program_comes_with_its_libraries_and_the_folders_for_them(members):
 
 def test_the_loader_is_among_them():
     assert any("ld-linux" in path for path in libraries.libraries("/bin/ls"))
+
+
+def test_a_static_program_has_none(tmp_path):
+    (tmp_path / "static").write_bytes(payload.program("x86_64"))
+    assert libraries.libraries(str(tmp_path / "static")) == []
 
 
 def test_what_is_not_there_is_said_by_its_path():
