@@ -28,7 +28,8 @@ def to_init(kernel: Kernel, hardware: Hardware, log: int, deadline: float) -> fl
     on which the kernel says nothing before, or its complaint that the payload has ended. `log` is a descriptor for
     QEMU's own words. Raises LabkitError when neither comes within `deadline` seconds.
     """
-    hardware.cmdline += " loglevel=0"
+    # At 0 it would not even say what it says last.
+    hardware.cmdline += " loglevel=1"
     with ExitStack() as stack:
         archive = os.memfd_create("initramfs", os.MFD_CLOEXEC)
         stack.callback(os.close, archive)
