@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 
+import labkit
 from labkit.cgroups.alone import Alone
 from labkit.cgroups.detect import detect
 from labkit.cgroups.sample import Sampler
 from labkit.errors import LabkitError
+from labkit.spec.document import decode, encode
 from labkit.spec.model import Resources
 from labkit.workloads.measurement import Measurement
 
 # Containers that are watched at a time, and how often in a second.
 WATCHED = 50
 HERTZ = 10
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from labkit.cgroups.cost import main; main(*sys.argv[2:])"
 
 
 def metric() -> str:
@@ -28,34 +33,30 @@ def life(resources: Resources, id: str) -> list[Measurement]:
 
     The process that enters is cloned and killed outside of that time, and so is the planning.
     """
-    cgroups = Alone(resources, id)
-    try:
-        began = time.monotonic_ns()
-        cgroups.make()
-        taken = time.monotonic_ns() - began + cgroups.enter()
-        cgroups.end()
-    finally:
-        began = time.monotonic_ns()
-        cgroups.remove()
-    return [Measurement(metric(), "s", (taken + time.monotonic_ns() - began) / 1e9)]
+    return _measured("life", resources, id)
 
 
 def bare(resources: Resources, id: str) -> list[Measurement]:
     """Seconds for mkdir(2) and rmdir(2) of the same folders, which no engine can do without."""
-    folders = Alone(resources, id).folders
-    made = []
-    try:
-        began = time.monotonic_ns()
-        for folder in folders:
-            os.mkdir(folder)
-            made.append(folder)
-    except OSError as error:
-        raise LabkitError(f"{error.filename}: {error.strerror}", "run as root") from error
-    finally:
-        for folder in made:
-            os.rmdir(folder)
-        taken = time.monotonic_ns() - began
-    return [Measurement(metric(), "s", taken / 1e9)]
+    return _measured("bare", resources, id)
+
+
+def _measured(what: str, resources: Resources, id: str) -> list[Measurement]:
+    """Measured in a process that is started as the spawner is (see cgroups.cost)."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(labkit.__file__)))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, package, what, id],
+        input=encode(resources.dump()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LabkitError(f"the cgroups cannot be measured: {done.stderr.strip().rpartition(chr(10))[2]}")
+    found = decode(done.stdout)
+    if isinstance(found, list):
+        raise LabkitError(*found)
+    return [Measurement(metric(), "s", found / 1e9)]
 
 
 def sampling(resources: Resources, id: str) -> list[Measurement]:

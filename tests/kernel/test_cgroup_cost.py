@@ -55,3 +55,11 @@ def test_each_cost_is_measured_and_leaves_nothing(measure):
     assert found.value > 0
     assert not left(name)
     assert not left(f"{name}-0")
+    assert not left(f"{name}-2")
+
+
+def test_the_process_that_measures_says_what_is_wrong_and_leaves_nothing():
+    name = id("wrong")
+    with pytest.raises(LabkitError, match=r"cpuset\.cpus"):
+        cgroups.life(Resources(cpu=Cpu(cpus="4000")), name)
+    assert not left(f"{name}-0")
