@@ -93,6 +93,9 @@ class Relay:
 
     def close(self) -> None:
         """Show what is left to be shown, and close the descriptors."""
+        if self.master < 0 and readable(self.socket, 0):
+            # The program had ended before anybody waited: what it wrote is in the terminal still.
+            self._take_master()
         if self.master >= 0:
             while self.to_show or (self._read_master() and self.to_show):
                 poll = select.poll()
