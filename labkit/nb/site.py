@@ -19,6 +19,8 @@ DEFAULT_OUTPUT = Path("docs", "_build", "html")
 # Notebooks from this one on, told not to measure, do nothing but read; but for one, which times filters by itself.
 _FIRST_READER = "20"
 _TAKES_TIMES = "29-ablation"
+# Those before it that time nothing, and look at nothing of the host that others change: its mounts or its networks.
+_DISTURBED_BY_NONE = ("00-lab-check", "13-capabilities", "18-runtimes")
 
 # Pages that a person wrote, with what they need.
 PAGES = ("conf.py", "method.md", "oci.md", "network.md", "attacks.md", "glossary.md", "drivers.md", "_static")
@@ -83,11 +85,17 @@ def _gather(run: Path, chapters: Path, progress: batch.Progress | None) -> list[
 def execute(
     notebooks: Sequence[Path], folder: Path, parameters: Mapping[str, object], progress: batch.Progress | None = None
 ) -> list[LabkitError]:
-    """As `batch.execute`: those that show something of this host one by one, then those that read all at once."""
-    alone = [notebook for notebook in notebooks if notebook.name < _FIRST_READER or notebook.stem == _TAKES_TIMES]
-    reading = [notebook for notebook in notebooks if notebook not in alone]
+    """As `batch.execute`: those that time or count something of this host one by one, then the others all at once."""
+    alone = [notebook for notebook in notebooks if _wants_quiet(notebook)]
+    others = [notebook for notebook in notebooks if notebook not in alone]
     failures = batch.execute(alone, folder, parameters, progress)
-    return failures + batch.execute(reading, folder, parameters, progress, len(os.sched_getaffinity(0)))
+    return failures + batch.execute(others, folder, parameters, progress, len(os.sched_getaffinity(0)))
+
+
+def _wants_quiet(notebook: Path) -> bool:
+    if notebook.name >= _FIRST_READER:
+        return notebook.stem == _TAKES_TIMES
+    return notebook.stem not in _DISTURBED_BY_NONE
 
 
 def _publish(chapter: Path) -> None:
