@@ -141,9 +141,14 @@ def reached(rootfs: Image, members: Mapping[str, str]) -> pd.DataFrame:
             name: stack.enter_context(server(rootfs, name, network=network)) for name, network in members.items()
         }
         addresses = {name: _address(container) for name, container in running.items()}
-        # All at once: who is not reached is waited for in vain.
+        # All ask all at once: who is not reached is waited for in vain.
         script = " ".join(f"(echo {name}=$({ask(address)})) &" for name, address in addresses.items()) + " wait"
-        answers = {name: container.exec(["sh", "-c", script], timeout=60).text for name, container in running.items()}
+
+        def asked(container: Container) -> str:
+            return container.exec(["sh", "-c", script], timeout=60).text
+
+        with ThreadPoolExecutor(len(running)) as threads:
+            answers = dict(zip(running, threads.map(asked, running.values()), strict=True))
     return pd.DataFrame(
         {
             "source": source,
