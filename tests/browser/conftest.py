@@ -1,4 +1,4 @@
-"""JupyterLab and a browser that a test drives: no notebook of the user's, no settings, and both end with the test."""
+"""JupyterLab, and a browser that a test drives: no notebook of the user's, no settings, and no process that stays."""
 
 import json
 import os
@@ -72,12 +72,13 @@ def appears(path, process, seconds=60):
     return path.read_text()
 
 
-@pytest.fixture
-def lab(tmp_path):
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
     """A JupyterLab of the folder `notebooks`, which it gives together with the address."""
-    folder, runtime = tmp_path / "notebooks", tmp_path / "runtime"
+    place = tmp_path_factory.mktemp("lab")
+    folder, runtime = place / "notebooks", place / "runtime"
     folder.mkdir()
-    own = {name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    own = {name: str(place / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
     environment = os.environ | own | {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_PREFER_ENV_PATH": "1"}
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"),
@@ -122,7 +123,8 @@ def run(lab, page):
         nbformat.write(notebook, folder / name)
         # JupyterLab's current widget is the one that has the focus.
         page.command("Emulation.setFocusEmulationEnabled", enabled=True)
-        page.command("Page.navigate", url=f"{address}lab/tree/{name}")
+        # In a workspace of its own: what the others have opened would be opened again.
+        page.command("Page.navigate", url=f"{address}lab/workspaces/{name.partition('.')[0]}/tree/{name}")
         page.until("typeof jupyterapp != 'undefined' && jupyterapp.commands.hasCommand('notebook:run-all-cells')")
         page.until("document.querySelector('.jp-Notebook .jp-CodeCell') != null")
         page.evaluate("for (const one of jupyterapp.shell.widgets('main')) jupyterapp.shell.activateById(one.id)")
