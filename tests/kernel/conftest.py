@@ -11,7 +11,7 @@ import pytest
 from standing_host import as_found, host, known_accelerator  # noqa: F401
 from subordinate import own_rootfs, user  # noqa: F401
 
-from labkit import Container
+from labkit import Container, runtimes
 from labkit.cgroups.detect import detect
 from labkit.cgroups.v2 import weight
 from labkit.engine import state
@@ -19,6 +19,23 @@ from labkit.engine.configure import configure
 from labkit.linux.cgroupfs import remove_cgroup
 from labkit.spec import default
 from labkit.spec.model import Resources
+
+
+@pytest.fixture(scope="session")
+def probed():
+    """A function from a runtime's name to its probe, tried out once: where it is emulated, a machine boots for it."""
+    known = {}
+
+    def look(name):
+        if name not in known:
+            driver = runtimes.driver(name)
+            known[name] = driver.probe()
+            if name in runtimes.ENGINES:
+                # Whoever uses it starts a daemon of its own.
+                driver.cool()
+        return known[name]
+
+    return look
 
 
 @pytest.fixture

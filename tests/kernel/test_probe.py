@@ -29,17 +29,16 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seen(place):
+def seen(place, probed):
     """A function from a runtime's name to its table, which is asked for once; skips one that is not available."""
     tables = {}
 
     def see(name):
         if name not in tables:
-            runtime = driver(name)
-            found = runtime.probe()
+            found = probed(name)
             if not found.available:
                 pytest.skip(f"{name} is not available on this host: {found.reason}")
-            tables[name] = look.look(runtime, place)
+            tables[name] = look.look(driver(name), place)
         return tables[name]
 
     return see

@@ -30,26 +30,10 @@ DRIVERS = (*runtimes.NAMES, *runtimes.UPSTREAM, *ENGINES, *runtimes.COMPARED, KA
 TRAPPING = "trap 'exit 3' TERM; echo up; sleep 1000 & wait"
 
 
-@pytest.fixture(scope="module")
-def found():
-    """The probe of a runtime, tried out once."""
-    known = {}
-
-    def look(name):
-        name = "containerd:runc" if name == KATA else name
-        if name not in known:
-            driver = runtimes.driver(name)
-            known[name] = driver.probe()
-            driver.cool()
-        return known[name]
-
-    return look
-
-
 @pytest.fixture(scope="module", params=DRIVERS)
-def runtime(request, found):
+def runtime(request, probed):
     """The driver; all tests of one runtime run in a row, so that some can share a sandbox."""
-    probe = found(request.param)
+    probe = probed("containerd:runc" if request.param == KATA else request.param)
     if not probe.available:
         pytest.skip(f"{request.param} is not available on this host: {probe.reason}")
     driver = Kata("qemu", "io.containerd.runc.v2") if request.param == KATA else runtimes.driver(request.param)

@@ -31,19 +31,12 @@ def _the_null_device_is_left_alone():
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
 
 
-@pytest.fixture(scope="module")
-def found():
-    """The driver and probe of each runtime."""
-    drivers = [runtimes.driver(name) for name in (*runtimes.NAMES, *runtimes.COMPARED)]
-    return {driver.name: (driver, driver.probe()) for driver in drivers}
-
-
 @pytest.fixture(params=[*runtimes.NAMES, *runtimes.COMPARED])
-def runtime(request, found):
-    driver, probe = found[request.param]
+def runtime(request, probed):
+    probe = probed(request.param)
     if not probe.available:
         pytest.skip(f"{request.param} is not available on this host: {probe.reason}")
-    return driver
+    return runtimes.driver(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +137,10 @@ def test_a_payload_that_is_not_there_fails_the_trial_with_a_reason(runtime, tmp_
     assert cgroup.of(id) == []
 
 
-def test_crun_takes_a_hybrid_host_and_says_how(found):
+def test_crun_takes_a_hybrid_host_and_says_how(probed):
     from labkit.cgroups.detect import detect
 
-    driver, probe = found["crun"]
+    driver, probe = runtimes.driver("crun"), probed("crun")
     if not probe.available:
         pytest.skip(f"crun is not available on this host: {probe.reason}")
     if detect().mode != "hybrid":
@@ -196,9 +189,9 @@ def _start_a_sleeper(name, id, rootfs):
 
 
 @pytest.mark.parametrize("name", ["runc", "crun", "runsc-ptrace"])
-def test_gc_removes_what_a_killed_command_line_left_in_another_runtime(name, found, busybox):
-    if not found[name][1].available:
-        pytest.skip(f"{name} is not available on this host: {found[name][1].reason}")
+def test_gc_removes_what_a_killed_command_line_left_in_another_runtime(name, probed, busybox):
+    if not probed(name).available:
+        pytest.skip(f"{name} is not available on this host: {probed(name).reason}")
     id, before = _id(), _mounts()
     running = _start_a_sleeper(name, id, busybox)
     running.kill()
@@ -225,10 +218,8 @@ sandbox.wait(None)
 
 
 @pytest.mark.parametrize("name", ["microvm", "podman:runc", "containerd:runc"])
-def test_gc_removes_what_a_killed_process_that_drives_a_runtime_left(name, busybox, tmp_path):
-    runtime = runtimes.driver(name)
-    probe = runtime.probe()
-    runtime.cool()
+def test_gc_removes_what_a_killed_process_that_drives_a_runtime_left(name, probed, busybox, tmp_path):
+    runtime, probe = runtimes.driver(name), probed(name)
     if not probe.available:
         pytest.skip(f"{name} is not available on this host: {probe.reason}")
     id, before, folders = _id(), _mounts(), _in_cgroup_roots()
