@@ -26,11 +26,16 @@ TESTS_V2 ?= $(TESTS_V1) $(patsubst %,tests/kernel/test_%.py,device_program engin
 # and is made by one of them; `labkit run` is the engine that labkit is; a microVM, which boots for half a minute there,
 # has tests of its own (test-kvm). RUNTIMES='podman or containerd' has the engines' turn.
 RUNTIMES ?= [host] or [labkit] or [labkit-oci] or [crun] or [runc] or [runsc-ptrace] or [bwrap]
+# Two groups of tests that need root run beside one another, in each of them one test at a time. These here measure,
+# build images, and change the host's interfaces, as the notebooks do; the others find all that is theirs by its name.
+MEASURING = tests/notebooks $(patsubst %,tests/kernel/test_%.py,ablation cgroup_network driver_cost \
+	engine_bench engine_interfaces foreign_images images isolation lives_measured startup study study_link) tests/browser
 # In the lab VM: with cgroups of a version, files on a disk.
 IN_VM = $(BIN)/labkit vm run --memory 2G --cpus 2 --timeout 3600
 KERNEL_TESTS = sh tests/kernel/on_a_disk.sh $(BIN)/python -m pytest -v -m root -p no:cacheprovider
 
-.PHONY: help setup system reproduce test test-v1 test-v2 test-kvm test-runtimes lab site bench lint clean
+.PHONY: help setup system reproduce test test-measuring test-kernel test-v1 test-v2 test-kvm test-runtimes lab site \
+	bench lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -51,8 +56,15 @@ reproduce: setup
 test: setup
 	@sh .setup.sh $(TEST_PACKAGES)
 	$(BIN)/python -m pytest -q --numprocesses $$(nproc) tests/unit
-	@# One at a time: these share a host, its cgroups, mounts and interfaces.
-	$(BIN)/python -m pytest -q --ignore tests/unit
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-measuring test-kernel
+
+test-measuring: setup
+	$(BIN)/python -m pytest -q $(MEASURING)
+
+# What it says is shown when it is over: the others tell meanwhile how far they are.
+test-kernel: setup
+	@$(BIN)/python -m pytest -q --ignore tests/unit $(addprefix --ignore ,$(MEASURING)) >.setup/test-kernel 2>&1; \
+	status=$$?; cat .setup/test-kernel; exit $$status
 
 test-v2: setup
 	@sh .setup.sh $(VM_TEST_PACKAGES)

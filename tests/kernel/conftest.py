@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from standing_host import as_found, host, known_accelerator  # noqa: F401
@@ -36,6 +37,22 @@ def probed():
         return known[name]
 
     return look
+
+
+@pytest.fixture
+def host_mounts(tmp_path_factory):
+    """A function to the host's mounts, but for those that come and go with tests which run beside these.
+
+    They are the storage of engines, and below temporary folders that are not these tests' own.
+    """
+    own = (str(tmp_path_factory.getbasetemp()), "labkit-test-")
+    others = (f"{tempfile.gettempdir()}/", "/run/labkit/podman/", "/run/labkit/containerd/")
+
+    def read():
+        with open("/proc/self/mountinfo") as file:
+            return [line for line in file if any(one in line for one in own) or not line.split()[4].startswith(others)]
+
+    return read
 
 
 @pytest.fixture

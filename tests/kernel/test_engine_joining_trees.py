@@ -199,9 +199,8 @@ def without_mounts(rootfs, args, *kinds):
 
 
 @pytest.mark.parametrize("user", [False, True])
-def test_without_a_mount_namespace_the_root_is_changed_and_nothing_mounted(own_rootfs, user):
-    with open("/proc/self/mountinfo") as file:
-        before = file.read()
+def test_without_a_mount_namespace_the_root_is_changed_and_nothing_mounted(own_rootfs, user, host_mounts):
+    before = host_mounts()
     spec = without_mounts(own_rootfs, ["sh", "-c", "ls /; cat /etc/group"], "pid", *(["user"] if user else []))
     if user:
         spec.linux.uid_mappings = spec.linux.gid_mappings = (IdMapping(host_id=100_000, size=65536),)
@@ -210,8 +209,7 @@ def test_without_a_mount_namespace_the_root_is_changed_and_nothing_mounted(own_r
     result = container.run(timeout=60)
     assert (result.stderr, result.exit_status) == (b"", 0)
     assert result.text.split() == ["bin", "dev", "etc", "proc", "root", "sys", "tmp", *GROUPS]
-    with open("/proc/self/mountinfo") as file:
-        assert file.read() == before
+    assert host_mounts() == before
 
 
 GROUPS = ["root:x:0:", "ann:x:1000:", "staff:x:50:ann"]

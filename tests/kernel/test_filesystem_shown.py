@@ -1,5 +1,7 @@
 """What notebook 15 shows live: propagation, an overlay by hand, covered paths; and that the host keeps none of it."""
 
+import tempfile
+
 import pytest
 
 from labkit import Container
@@ -10,14 +12,11 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture(autouse=True)
-def _the_hosts_mounts_are_left_alone():
-    def mounts():
-        with open("/proc/self/mountinfo") as file:
-            return file.read()
-
-    before = mounts()
+def _the_hosts_mounts_are_left_alone(host_mounts, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = host_mounts()
     yield
-    assert mounts() == before
+    assert host_mounts() == before
 
 
 def test_a_mount_crosses_as_the_propagation_says(rootfs):

@@ -33,11 +33,11 @@ def bundle(rootfs, tmp_path):
 
 
 @pytest.fixture
-def refused(bundle, tmp_path):
+def refused(bundle, tmp_path, host_mounts):
     """What `labkit-oci VERB` says of a bundle that cannot be run, once all the rest is checked."""
 
     def run(verb="run", path=None, id=ID):
-        mounts = read_mounts()
+        mounts = host_mounts()
         words = [*OCI, "--root", str(tmp_path / "state"), verb, "--bundle", str(path or bundle.path), id]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
         assert (done.returncode, done.stdout) == (1, "")
@@ -47,15 +47,10 @@ def refused(bundle, tmp_path):
         state = tmp_path / "state"
         assert not state.is_dir() or os.listdir(state) == []
         assert not any(os.path.exists(f"{h.path}/{ID}") for h in detect().hierarchies)
-        assert read_mounts() == mounts
+        assert host_mounts() == mounts
         return done.stderr
 
     return run
-
-
-def read_mounts():
-    with open("/proc/self/mountinfo") as file:
-        return file.read()
 
 
 @pytest.mark.parametrize("verb", ["run", "create"])

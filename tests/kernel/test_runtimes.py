@@ -57,7 +57,7 @@ def _id():
 def _mounts():
     """Those that a sandbox may have made: other programs mount as well meanwhile."""
     with open("/proc/self/mountinfo") as file:
-        return [line for line in file if "labkit-" in line or "/test_runtimes" in line]
+        return [line for line in file if "labkit-test-" in line or "/test_runtimes" in line]
 
 
 def _run(runtime, place, id, input=b""):
