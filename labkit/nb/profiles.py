@@ -62,14 +62,14 @@ PROFILES = {
                 lives_blocks=6, crowds=(1, 8), idle=(1, 4),
                 ablation_blocks=20, ablation_workload_blocks=6, ablation_workloads=("syscalls", "sysbench-cpu"),
                 ablation_budget=40, isolation_blocks=2, isolation_workloads=("redis",), isolation_budget=40),
-        # The study: an hour and a half on two CPUs, less than three hours on slow ones.
+        # The study: an hour and a quarter on two CPUs, less than three hours on slow ones.
         Profile("full", warm_blocks=200, cold_blocks=50, engine_rounds=200, repeats=20, windows=12,
-                core_blocks=6, other_blocks=6, most_blocks=40, budget=36 * 60,
+                core_blocks=6, other_blocks=6, most_blocks=40, scale=0.75, budget=26 * 60,
                 lives_blocks=9, crowds=(1, 4, 16, 64), idle=(1, 2, 4, 8),
                 ablation_blocks=200, ablation_workload_blocks=15,
                 ablation_workloads=("syscalls", "sysbench-cpu", "redis"), ablation_scale=0.25, ablation_budget=300,
                 isolation_blocks=6, isolation_workloads=("syscalls", "sysbench-cpu", "redis", "nginx", "sqlite"),
-                isolation_budget=480, emulated=True),
+                isolation_budget=360, emulated=True),
     )
 }  # fmt: skip
 
