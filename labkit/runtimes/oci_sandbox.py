@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Sequence
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from labkit.errors import LabkitError
@@ -103,13 +104,24 @@ class CreatedSandbox(OciSandbox):
         return True
 
     def delete(self) -> None:
-        """See Sandbox.delete; whatever else was left to this process is waited for."""
+        """See Sandbox.delete; whatever else was left to this process is waited for.
+
+        Meanwhile, and not afterwards: runsc waits 5 s for its gofer to be gone, which it is when its end was waited for.
+        """
+        waiting = [Thread(target=_wait_for, args=(pid,), daemon=True) for pid in self.adopted]
+        self.adopted = []
+        for each in waiting:
+            each.start()
         super().delete()
-        while self.adopted:
-            try:
-                os.waitpid(self.adopted.pop(), 0)
-            except ChildProcessError:
-                pass  # Another's by now, or waited for.
+        for each in waiting:
+            each.join()
+
+
+def _wait_for(pid: int) -> None:
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass  # Another's by now, or waited for.
 
 
 def _is_child(pid: int) -> bool:
