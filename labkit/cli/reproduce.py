@@ -21,7 +21,7 @@ STUDY = ("22-syscalls", "23-cpu-memory", "24-files", "25-network", "26-applicati
 
 USAGE = """usage: labkit reproduce [--profile quick|full] [--run NAME] [--fresh] [--only NOTEBOOK]… [--output DIR]
 
---profile NAME    how much is measured: quick (default, a quarter of an hour) or full (the study, an hour and a quarter)
+--profile NAME    how much is measured: quick (default, a quarter of an hour) or full (the study, an hour)
 --run NAME        the run's folder below data/runs, or a path; by default one named after the profile
 --fresh           begin another run, rather than going on with the last
 --only NOTEBOOK   execute this notebook alone, such as 20-startup or 20; may be repeated

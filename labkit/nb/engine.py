@@ -30,6 +30,8 @@ def measure(folder: Path, profile: Profile, progress: Progress | None = None) ->
     if os.geteuid() != 0:
         return ["The engine's benchmark is for root: its chapter shows the last one made."]
     engine.measure(store.Run(folder), profile.engine_rounds, profile.seed, progress)
+    if profile.alive:
+        engine.measure_density(store.Run(folder), progress, profile.alive)
     return []
 
 

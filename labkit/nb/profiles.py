@@ -13,6 +13,8 @@ class Profile:
     is more, from which each workload is sized to intervals of ± `target`; `budget` in s, after which no block is
     begun. Without blocks nothing of the study is measured, and its image is not built.
 
+    Of the engine, `engine_rounds`, and so many containers `alive` at once (0: none).
+
     Of how sandboxes live: `lives_blocks` of their phases, of `crowds` asked for at once, and of so many `idle` ones.
 
     Of the ablation: blocks of the start-up and of each workload, these workloads' scale, and the seconds after which
@@ -28,6 +30,7 @@ class Profile:
     engine_rounds: int
     repeats: int
     windows: int
+    alive: int = 0
     core_blocks: int = 0
     other_blocks: int = 0
     most_blocks: int = 0
@@ -62,8 +65,8 @@ PROFILES = {
                 lives_blocks=6, crowds=(1, 8), idle=(1, 4),
                 ablation_blocks=20, ablation_workload_blocks=6, ablation_workloads=("syscalls", "sysbench-cpu"),
                 ablation_budget=40, isolation_blocks=2, isolation_workloads=("redis",), isolation_budget=40),
-        # The study: an hour and a quarter on two CPUs, less than three hours on slow ones.
-        Profile("full", warm_blocks=200, cold_blocks=50, engine_rounds=200, repeats=20, windows=12,
+        # The study: an hour on two CPUs, less than three hours on slow ones.
+        Profile("full", warm_blocks=200, cold_blocks=50, engine_rounds=200, repeats=20, windows=12, alive=1000,
                 core_blocks=6, other_blocks=6, most_blocks=40, scale=0.75, budget=26 * 60,
                 lives_blocks=9, crowds=(1, 4, 16, 64), idle=(1, 2, 4, 8),
                 ablation_blocks=200, ablation_workload_blocks=15,
