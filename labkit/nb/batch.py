@@ -21,11 +21,12 @@ def execute(
     parameters: Mapping[str, object],
     progress: Progress | None = None,
     at_once: int = 1,
+    chain: Sequence[Path] = (),
 ) -> list[LabkitError]:
     """Execute each notebook into `folder`, under its own name, and return what went wrong in them (see `faults`).
 
     A notebook gets those of the parameters that its `parameters` cell declares. More than one `at_once` would disturb
-    each other's measurements: it is for those that read.
+    each other's measurements: it is for those that read. Those of the `chain` wait for one another, and for no other.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with own_kernel() as kernel, warnings.catch_warnings():
@@ -40,10 +41,13 @@ def execute(
                 return [error]
             return faults(output)
 
-        if at_once == 1:
+        def each(notebooks: Sequence[Path]) -> list[LabkitError]:
             return [fault for notebook in notebooks for fault in one(notebook)]
+
+        if at_once == 1:
+            return each((*chain, *notebooks))
         with ThreadPoolExecutor(at_once) as threads:
-            begun = [threads.submit(one, notebook) for notebook in notebooks]
+            begun = [threads.submit(each, several) for several in (chain, *([notebook] for notebook in notebooks))]
             try:
                 return [fault for each in begun for fault in each.result()]
             except BaseException:

@@ -16,11 +16,10 @@ from labkit.nb.startup import read
 
 DEFAULT_OUTPUT = Path("docs", "_build", "html")
 
-# Notebooks from this one on, told not to measure, do nothing but read; but for one, which times filters by itself.
-_FIRST_READER = "20"
-_TAKES_TIMES = "29-ablation"
-# Those before it that time nothing, and look at nothing of the host that others change: its mounts or its networks.
-_DISTURBED_BY_NONE = ("00-lab-check", "13-capabilities", "18-runtimes")
+# What notebooks that are told not to measure still time by themselves, for which they have to be alone.
+_TIMED = ("11-cgroups", "12-seccomp", "14-users", "16-network", "29-ablation")
+# What shows or makes mounts and sandboxes of this host, one after the other; the rest reads.
+_OF_THIS_HOST = ("00-lab-check", "10-namespaces", "15-filesystem", "17-build-a-container", "18-runtimes")
 
 # Pages that a person wrote, with what they need.
 PAGES = ("conf.py", "method.md", "oci.md", "network.md", "attacks.md", "glossary.md", "drivers.md", "_static")
@@ -85,17 +84,12 @@ def _gather(run: Path, chapters: Path, progress: batch.Progress | None) -> list[
 def execute(
     notebooks: Sequence[Path], folder: Path, parameters: Mapping[str, object], progress: batch.Progress | None = None
 ) -> list[LabkitError]:
-    """As `batch.execute`: those that time or count something of this host one by one, then the others all at once."""
-    alone = [notebook for notebook in notebooks if _wants_quiet(notebook)]
-    others = [notebook for notebook in notebooks if notebook not in alone]
+    """As `batch.execute`: first those that time something, each alone; then what shows this host, beside what reads."""
+    alone = [notebook for notebook in notebooks if notebook.stem in _TIMED]
+    chain = [notebook for notebook in notebooks if notebook.stem in _OF_THIS_HOST]
+    others = [notebook for notebook in notebooks if notebook not in (*alone, *chain)]
     failures = batch.execute(alone, folder, parameters, progress)
-    return failures + batch.execute(others, folder, parameters, progress, len(os.sched_getaffinity(0)))
-
-
-def _wants_quiet(notebook: Path) -> bool:
-    if notebook.name >= _FIRST_READER:
-        return notebook.stem == _TAKES_TIMES
-    return notebook.stem not in _DISTURBED_BY_NONE
+    return failures + batch.execute(others, folder, parameters, progress, len(os.sched_getaffinity(0)), chain)
 
 
 def _publish(chapter: Path) -> None:
