@@ -26,10 +26,11 @@ TESTS_V2 ?= $(TESTS_V1) $(patsubst %,tests/kernel/test_%.py,device_program engin
 # and is made by one of them; `labkit run` is the engine that labkit is; a microVM, which boots for half a minute there,
 # has tests of its own (test-kvm). RUNTIMES='podman or containerd' has the engines' turn.
 RUNTIMES ?= [host] or [labkit] or [labkit-oci] or [crun] or [runc] or [runsc-ptrace] or [bwrap]
-# Two groups of tests that need root run beside one another, in each of them one test at a time. These here measure,
-# build images, and change the host's interfaces, as the notebooks do; the others find all that is theirs by its name.
-MEASURING = tests/notebooks $(patsubst %,tests/kernel/test_%.py,ablation cgroup_network driver_cost \
-	engine_bench engine_interfaces foreign_images images isolation lives_measured startup study study_link) tests/browser
+# Two groups of tests that need root run beside one another, in each of them one test at a time. These here measure, and
+# change the host's interfaces and mounts, as the notebooks and engines do; the others find all that is theirs by its name.
+MEASURING = tests/notebooks $(patsubst %,tests/kernel/test_%.py,ablation cgroup_network cli_runtimes containerd driver_cost \
+	engine_bench engine_interfaces foreign_images images_of_drivers isolation lives_measured podman probe runtime_contract \
+	runtimes startup study study_link)
 # In the lab VM: with cgroups of a version, files on a disk.
 IN_VM = $(BIN)/labkit vm run --memory 2G --cpus 2 --timeout 3600
 KERNEL_TESTS = sh tests/kernel/on_a_disk.sh $(BIN)/python -m pytest -v -m root -p no:cacheprovider
