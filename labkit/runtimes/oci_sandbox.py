@@ -106,7 +106,7 @@ class CreatedSandbox(OciSandbox):
     def delete(self) -> None:
         """See Sandbox.delete; whatever else was left to this process is waited for.
 
-        Meanwhile, and not afterwards: runsc waits 5 s for its gofer to be gone, which it is when its end was waited for.
+        Meanwhile, not afterwards: runsc waits 5 s for its gofer to be gone, which it is once its end was waited for.
         """
         waiting = [Thread(target=_wait_for, args=(pid,), daemon=True) for pid in self.adopted]
         self.adopted = []
