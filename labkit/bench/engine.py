@@ -10,9 +10,11 @@ from labkit.errors import LabkitError
 
 EXPERIMENT = "engine"
 DENSITY = "density"
-# Containers that are alive at the end of the density experiment, and those counted as its first and its last.
+# Containers that are alive at the end of a series of the density experiment, and those counted as its first and its
+# last; and how many series there are: the first and the last of one are apart by as much time as a host needs to drift.
 ALIVE = 1000
 EDGE = 50
+SERIES = 6
 # How many containers run at a time where the throughput is measured.
 AT_A_TIME = 16
 # The bare interpreter that `labkit-oci` runs on, to which the start of a verb is compared.
@@ -85,6 +87,6 @@ def measure(run: Run, rounds: int, seed: int = 1, progress: Progress | None = No
     work("labkit.bench.engine_worker", run, {"rounds": rounds, "seed": seed}, progress)
 
 
-def measure_density(run: Run, progress: Progress | None = None, alive: int = ALIVE) -> None:
-    """Have `alive` containers at once, unless `run` holds that already."""
-    work("labkit.bench.density_worker", run, {"alive": alive}, progress)
+def measure_density(run: Run, progress: Progress | None = None, alive: int = ALIVE, series: int = SERIES) -> None:
+    """Have `alive` containers at once, time and again until `run` holds so many `series`."""
+    work("labkit.bench.density_worker", run, {"alive": alive, "series": series}, progress)

@@ -17,7 +17,7 @@ Has labkit (Python, labkit-oci, labkit run), crun, runc and bwrap start containe
 200) in rounds of random order, and prints medians and the ratios that are wanted, with 95 % intervals.
 --run RUN     the run's folder below data/runs, or a path; by default a new one. One that was interrupted is gone on
               with.
---density     besides, keep 1,000 containers alive at once, and see what the last costs over the first.
+--density     besides, keep 1,000 containers alive at once, six times, and see what the last costs over the first.
 Exit status 1 when a target is missed. `labkit site` shows the last run in the chapter on the engine.
 """
 ROUNDS = "200"

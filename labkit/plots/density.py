@@ -12,15 +12,14 @@ RATIO, PROCESSES, MEMORY = 1.5, 1, 20e6
 
 
 def density(observations: pd.DataFrame) -> Figure:
-    """Start time in ms over the number that live already, with a running median."""
+    """Start time in ms over the number that live already, with a running median of all series."""
     starts = observations[observations["metric"] == "start"].sort_values("block")
     times = 1000 * starts["value"]
     with style.styled():
         figure, (axes,) = style.new_figure(7.2, 3.2)
         axes.plot(starts["block"], times, "o", color=style.WARM, markersize=2.5, alpha=0.5, markeredgewidth=0)
-        axes.plot(
-            starts["block"], times.rolling(EDGE, center=True, min_periods=1).median(), color="black", linewidth=1.5
-        )
+        middle = times.groupby(starts["block"]).median().rolling(EDGE, center=True, min_periods=1).median()
+        axes.plot(middle.index, middle, color="black", linewidth=1.5)
         axes.set_ylim(0, 1.1 * float(times.quantile(0.99)))
         axes.set_xlabel("containers alive already")
         axes.set_ylabel("start, ms; black: running median")
@@ -30,10 +29,10 @@ def density(observations: pd.DataFrame) -> Figure:
 def sentence(observations: pd.DataFrame) -> str:
     """The growth with its interval, the processes that keep the containers and their memory, each with its target."""
     growth = Growth()(observations)
-    counted = observations.set_index("metric")["value"]
+    counted = observations.groupby("metric")["value"].max()
     others, memory = int(counted["other_processes"]), float(counted["other_memory"])
     edge = min(EDGE, int(growth["n"]))
-    span = f"{style.number(growth['low'])} to {style.number(growth['high'])}"
+    span = f"{style.number(growth['low'])} to {style.number(growth['high'])}" if growth["series"] > 1 else "one series"
     return (
         f"Of {growth['n']:.0f} containers alive at once, the last {edge} took {style.number(growth['ratio'])} ({span}) "
         f"times what the first {edge} took to start ({_met(growth['ratio'] <= RATIO)}: at most {RATIO} is wanted). "

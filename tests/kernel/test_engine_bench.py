@@ -84,8 +84,11 @@ def test_a_failing_operation_is_recorded_with_its_reason_and_leaves_nothing(tmp_
 
 
 def test_containers_that_live_at_once_take_one_process_beside_their_own(run):
-    engine.measure_density(run, alive=20)
-    counted = run.observations("density").set_index("metric")["value"]
-    assert len(counted["start"]) == 20
-    assert counted["other_processes"] == 1
-    assert counted["other_memory"] > 0
+    engine.measure_density(run, alive=20, series=1)
+    engine.measure_density(run, alive=20, series=2)
+    observations = run.observations("density")
+    starts = observations[observations["metric"] == "start"].groupby("position")["value"]
+    assert starts.count().tolist() == [20, 20]
+    counted = observations.groupby("metric")["value"]
+    assert counted.max()["other_processes"] == 1
+    assert counted.min()["other_memory"] > 0
