@@ -26,8 +26,9 @@ def table(frame: pd.DataFrame) -> HTML:
 
 
 def say(*sentences: str) -> None:
-    """Sentences that were made from the data, as a paragraph."""
-    display(Markdown(" ".join(sentences)))
+    """Sentences that were made from the data, as a paragraph; none where there is nothing to say."""
+    if text := " ".join(sentences).strip():
+        display(Markdown(text))
 
 
 def show(figure: Figure, *sentences: str) -> None:

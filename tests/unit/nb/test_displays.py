@@ -84,3 +84,12 @@ def test_what_cannot_be_shown_is_one_line_and_no_error(monkeypatch):
 def test_other_faults_are_not_hidden():
     with pytest.raises(ZeroDivisionError), displays.or_say_why():
         _ = 1 // 0
+
+
+def test_where_there_is_nothing_to_say_nothing_is_shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(displays, "display", shown.append)
+    displays.say("")
+    displays.say(*())
+    displays.say("One.", "Two.")
+    assert [each.data for each in shown] == ["One. Two."]

@@ -45,3 +45,16 @@ def test_calls_that_host_does_not_make_are_named_whichever_block_saw_them():
 def test_what_was_not_counted_is_refused_with_the_way_to_count_it():
     with pytest.raises(LabkitError, match=r"functions of the host's kernel can be drawn: none were counted"):
         host_kernel(observations(), "host_functions")
+
+
+def test_panels_are_four_in_a_line():
+    one = observations()
+    many = pd.concat([one.assign(workload=name, condition=name) for name in ("a", "b", "c", "d", "e", "f")])
+    axes = host_kernel(many).axes
+    assert [each.get_title() for each in axes] == ["a", "b", "c", "d", "e", "f"]
+    places = [each.get_subplotspec() for each in axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [
+        *((0, n) for n in range(4)),
+        (1, 0),
+        (1, 1),
+    ]
