@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from labkit.engine.notify import Listener
     from labkit.engine.relay import Relay
     from labkit.engine.trace import Span
 
@@ -37,12 +38,13 @@ def run(
     warn: Callable[[str], None] | None = None,
     relay: Relay | None = None,
     died: Callable[[str], None] | None = None,
+    listener: Listener | None = None,
 ) -> int:
     """Run `plan` with this process's stdio; returns the exit status, 128 + n where a signal n ended it.
 
     A list `trace` is filled with the span of each step; `console` is the socket for the master of the terminal that
     the plan opens; `running` is called with the container's pid once its program runs; `warn` and `died` are as
-    of `life`; `relay` passes that terminal's bytes on.
+    of `life`; `relay` passes that terminal's bytes on, and `listener` that the container is ready.
 
     A signal is passed on to the program. One that would end an ordinary process and that the program does not
     handle ends the container, with status 128 + n.
@@ -87,16 +89,16 @@ def run(
     for number in heard:
         _signal.signal(number, forward)
     stdio = (0, 1, 2, console) if console >= 0 else (0, 1, 2)
+    wait: Callable[[int], object] = relay.wait if relay else readable
+    if listener:
+        wait = listener.meanwhile(wait)
     steps = life(plan, stdio, started, kernel, trace, warn, died)
     try:
         descriptor = next(steps)
         while True:
             try:
                 _signal.pthread_sigmask(_signal.SIG_UNBLOCK, heard)
-                if relay:
-                    relay.wait(descriptor)
-                else:
-                    readable(descriptor)
+                wait(descriptor)
                 # Within: a signal that came just before is told of in this call.
                 _signal.pthread_sigmask(_signal.SIG_BLOCK, heard)
             except _Interrupted:

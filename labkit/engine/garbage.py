@@ -44,6 +44,10 @@ def destroy(found: State) -> None:
         from labkit.engine import network
 
         network.release(found)
+    if found.values.get("notify"):
+        from labkit.engine import notify
+
+        notify.remove(found.folder)
     remove_state(found.folder)
 
 

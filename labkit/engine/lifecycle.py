@@ -61,6 +61,30 @@ def start(found: State) -> None:
         raise StepError(name, number, text, advice, exit_status)
 
 
+def begin(id: str, folder: str, manager: str, warn: Callable[[str], None]) -> None:
+    """Start the created container `id`, and run its poststart hooks, of whose failure `warn` is told.
+
+    Where `manager` is not "", but an address in NOTIFY_SOCKET, return once the program has said that it is ready, or
+    has ended. Raises as `start`.
+    """
+    listener = None
+    try:
+        with state.Lock(id, folder) as found:
+            if manager:
+                # Imported here: few callers are services.
+                from labkit.engine import notify
+
+                _await_creation(found)
+                listener = notify.listen(found, manager, warn)
+            start(found)
+        poststart(found, warn)
+        if listener:
+            listener.await_ready(found.pid)
+    finally:
+        if listener:
+            listener.close()
+
+
 def _let_go(path: str) -> None:
     """Let go the process that waits at the fifo `path`; returns when its program runs, or it has ended."""
     # Without a reader, which the container is until its execve, this is an error (fifo(7)).

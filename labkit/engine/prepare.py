@@ -111,6 +111,7 @@ def prepare(spec: Spec, id: str, manner: Manner | None = None) -> Plan:
         build.clone_kinds(spec),
         (
             MakeStateFolder(manner.config, about, manner.held, folder),
+            *manner.early,
             *placement.before,
             *ending,
             *leased,

@@ -18,20 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from labkit.engine.notify import Listener
     from labkit.plan.plan import Plan
 
 _CHUNK = 4096
 
 
 def run_with_terminal(
-    plan: Plan, running: Callable[[int], None] | None = None, warn: Callable[[str], None] | None = None
+    plan: Plan,
+    running: Callable[[int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+    listener: Listener | None = None,
 ) -> int:
     """As foreground.run, for a plan that opens a terminal."""
     ours, theirs = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     saved = _raw(0)
     relay = Relay(ours.detach())
     try:
-        return foreground.run(plan, console=theirs.fileno(), running=running, warn=warn, relay=relay)
+        return foreground.run(plan, None, theirs.fileno(), running, warn, relay, listener=listener)
     finally:
         relay.close()
         theirs.close()

@@ -9,6 +9,7 @@ whole or not at all:
     {"owner": [PID, START]}      who makes the container, or runs it to its end; null when nobody does any more
     {"runner": [PID, START]}     who runs, or ran, its hooks of the host, as the leader of a process group
     {"helper": [PID, START]}     the program that is its network, where that is slirp or pasta
+    {"notify": true}             it has the folder `notify`, with a socket to say there that it is ready (see notify)
     {"pid": PID, "start": START} its first process; START is the tick at which a process began
     {"ready": true}              it is created, or runs
 

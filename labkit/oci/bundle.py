@@ -16,7 +16,9 @@ from labkit.spec.load import load_text, read_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from labkit.engine.notify import Listener
     from labkit.plan.plan import Plan
+    from labkit.plan.step import Step
     from labkit.spec.model import Spec
 
 OPTIONS = {
@@ -43,9 +45,12 @@ USAGE = """
 
 
 class Request:
-    """A container that was asked for: its specification, its plan and the options."""
+    """A container that was asked for: its specification, its plan and the options.
 
-    __slots__ = ("id", "options", "plan", "spec")
+    `listener` hears, where somebody wants to know, when it is ready; None for one that is started later.
+    """
+
+    __slots__ = ("id", "listener", "options", "plan", "spec")
 
     def __init__(self, words: list[str], table: dict[str, str], letters: dict[str, str], root: str) -> None:
         options, others = parse(words, table, letters, anywhere=False)
@@ -65,6 +70,7 @@ class Request:
         self.spec.linux.cgroups_path = self.spec.linux.cgroups_path or self.id
         preserve = keep_open(number(options["preserve-fds"] or "0", "--preserve-fds") + _listened(self.spec))
         console = console_is_given(self.spec, options["console-socket"], held)
+        self.listener, early = _told(self.spec, f"{root}/{self.id}", held)
         manner = Manner(
             held=held,
             kept=bool(options.get("keep")),
@@ -76,6 +82,7 @@ class Request:
             pivot=not options["no-pivot"],
             keyring=not options["no-new-keyring"],
             console=console,
+            early=early,
         )
         self.plan: Plan = prepare(self.spec, self.id, manner)
         # Again: what the plan takes for another's may be that of one who was quicker to take the id.
@@ -105,6 +112,17 @@ def _listened(spec: Spec) -> int:
         return 0
     spec.process.env += (f"LISTEN_FDS={text}", "LISTEN_PID=1")
     return int(text)
+
+
+def _told(spec: Spec, folder: str, held: bool) -> tuple[Listener | None, tuple[Step, ...]]:
+    """Who listens for the manager of services that wants to know when the program is ready, and the steps for it."""
+    manager = os.getenv("NOTIFY_SOCKET")
+    if not manager:
+        return None, ()
+    # Imported here: few callers are services.
+    from labkit.engine import notify
+
+    return notify.prepare(spec, manager, folder, held, log.warning)
 
 
 def keep_open(count: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labkit.engine import foreground
 from labkit.errors import LabkitError
+from labkit.linux import os
 from labkit.oci import bundle, log
 from labkit.oci.options import FLAG
 
@@ -38,21 +39,19 @@ def _in_front(request: bundle.Request) -> int:
         bundle.write_pid(request.options["pid-file"], pid)
 
     if not request.spec.process.terminal:
-        return foreground.run(request.plan, running=running, warn=log.warning)
+        return foreground.run(request.plan, running=running, warn=log.warning, listener=request.listener)
     from labkit.engine.relay import run_with_terminal
 
-    return run_with_terminal(request.plan, running, log.warning)
+    return run_with_terminal(request.plan, running, log.warning, request.listener)
 
 
 def _left(request: bundle.Request, options: dict[str, Any]) -> int:
-    from labkit.engine import lifecycle, state
+    from labkit.engine import lifecycle
     from labkit.oci import create
 
     create.make(request, options["root"])
     try:
-        with state.Lock(request.id, options["root"]) as found:
-            lifecycle.start(found)
-        lifecycle.poststart(found, log.warning)
+        lifecycle.begin(request.id, options["root"], os.getenv("NOTIFY_SOCKET"), log.warning)
     except (LabkitError, OSError):
         lifecycle.delete(request.id, options["root"], True, log.warning)
         raise

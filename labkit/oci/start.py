@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.engine import lifecycle, state
+from labkit.engine import lifecycle
+from labkit.linux import os
 from labkit.oci import log
 from labkit.oci.options import one, parse
 
@@ -16,7 +17,5 @@ USAGE = "USAGE:\n   labkit-oci start <container-id>"
 def main(words: list[str], options: dict[str, Any]) -> int:
     """Start the container."""
     _, others = parse(words, {}, {}, anywhere=True)
-    with state.Lock(one(others), options["root"]) as found:
-        lifecycle.start(found)
-    lifecycle.poststart(found, log.warning)
+    lifecycle.begin(one(others), options["root"], os.getenv("NOTIFY_SOCKET"), log.warning)
     return 0

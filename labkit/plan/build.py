@@ -120,8 +120,11 @@ def child_steps(
 
         steps += [] if rootless else [OpenRoot(spec.root.path)]
     elif spec.annotations.get(OVERLAY_ANNOTATION) == "tmpfs":
-        from labkit.plan.roots import OverlayRoot
+        from labkit.plan.roots import OpenSource, OverlayRoot
 
+        # It is laid over the state folder; in a user namespace all sources are open by now.
+        covered = [(i, mount.source) for i, mount in enumerate(spec.mounts) if mount.source.startswith(f"{scratch}/")]
+        steps += [] if rootless else [OpenSource(*source) for source in covered]
         steps.append(OverlayRoot(spec.root.path, rootless, scratch))
     else:
         steps.append(mounts.UseRoot(spec.root.path))
