@@ -41,6 +41,8 @@ _OPTIONS = {
 # Whose command line and messages these are; its callers look for the name in them.
 _LIKE = "runc"
 _LIKE_VERSION = "1.1.5"
+# In the words of crun, whose callers look for them.
+_FEATURES = "+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF"
 _USAGE = """NAME:
    labkit-oci, used as runc - Open Container Initiative runtime
 
@@ -121,6 +123,7 @@ def _version() -> int:
     from labkit import __version__
 
     print(f"labkit-oci {__version__}, used as {_LIKE} version {_LIKE_VERSION}\ncommit: {__version__}\nspec: 1.2.0")
+    print(_FEATURES)
     return 0
 
 

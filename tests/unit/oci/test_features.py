@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from labkit.errors import UsageError
-from labkit.oci import features
+from labkit.oci import features, main
 from labkit.plan.options import Options
 
 
@@ -58,3 +58,13 @@ def test_nothing_that_runc_knows_is_missing():
     assert set(theirs["linux"]["namespaces"]) <= set(ours["linux"]["namespaces"])
     for name in ("actions", "operators", "archs"):
         assert set(theirs["linux"]["seccomp"][name]) <= set(ours["linux"]["seccomp"][name])
+
+
+def test_the_version_names_them_in_the_words_of_crun(capsys):
+    assert main.run(["--version"]) == 0
+    first, _, specification, named = capsys.readouterr().out.splitlines()
+    assert "used as runc version" in first
+    assert specification == "spec: 1.2.0"
+    assert {"+SYSTEMD", "+SECCOMP"} <= set(named.split())
+    # No feature that it has not.
+    assert "CRIU" not in named
