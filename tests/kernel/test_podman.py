@@ -5,6 +5,7 @@ import hashlib
 import os
 import pty
 import shutil
+import socket
 import subprocess
 import sysconfig
 
@@ -141,3 +142,19 @@ def test_an_image_of_ours_is_loaded_without_a_network_and_is_the_same_there(podm
     assert podman("image", "inspect", "--format", "{{.Digest}}", name).stdout == f"{digest}\n"
     done = podman("run", "--rm", "--network", "none", *LIMITS, name, "sha256sum", "/bin/busybox")
     assert done.stdout.split()[0] == hashlib.sha256((busybox.rootfs / "bin/busybox").read_bytes()).hexdigest()
+
+
+def test_readiness_is_told_by_its_monitor(podman, tmp_path):
+    """It makes the container's socket and listens there itself, and names the monitor as the process to be watched."""
+    script = 'ln -s "$NOTIFY_SOCKET" /dev/log && logger "\nREADY=1"; echo "$NOTIFY_SOCKET"'
+    words = [*podman.words, "run", "--rm", "--sdnotify=container", "--network", "none", *LIMITS, "--rootfs"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "manager"))
+        manager.settimeout(60)
+        environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "manager")}
+        command = [*words, podman.rootfs, "sh", "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (0, "/run/notify/notify.sock\n"), done.stderr
+        heard = [manager.recv(4096), manager.recv(4096)]
+    assert heard[0].startswith(b"MAINPID=")
+    assert heard[1] == b"READY=1"
