@@ -21,7 +21,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # cgroups, can break. What is refused before the kernel is asked, and what is timed, is the same here and there.
 TESTS_V1 ?= $(filter-out %_bad_input.py %_cost.py,$(wildcard tests/kernel/test_cgroup_*.py))
 TESTS_V2 ?= $(TESTS_V1) $(patsubst %,tests/kernel/test_%.py,device_program engine_isolation engine_joining engine_lifetime \
-	engine_limits engine_mounts engine_privileges engine_rootless engine_seccomp engine_user_namespace oci_update)
+	engine_limits engine_mounts engine_privileges engine_rootless engine_seccomp engine_user_namespace oci_service \
+	oci_update)
 # Of the drivers' contract there, what takes five minutes: an engine's sandbox takes as long as those of three runtimes,
 # and is made by one of them; `labkit run` is the engine that labkit is; a microVM, which boots for half a minute there,
 # has tests of its own (test-kvm). RUNTIMES='podman or containerd' has the engines' turn.
