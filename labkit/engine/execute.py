@@ -11,7 +11,7 @@ from labkit.linux import lsm
 from labkit.linux.namespaces import NAMESPACES
 from labkit.plan import facts, labels, process, scheduling
 from labkit.plan.become import become
-from labkit.plan.enter import EnterContainer, OpenContainer
+from labkit.plan.enter import EnterContainer, OpenContainer, OpenContainerRoot
 from labkit.plan.join import CloneInUserNamespace, JoinNamespace, LeaveNamespace, OpenPidNamespace
 from labkit.plan.manner import Manner
 from labkit.plan.namespaces import BecomeRoot
@@ -64,10 +64,18 @@ def prepare(found: State, spec: Spec, manner: Manner, below: Sequence[str] = (),
         before.append(JoinNamespace("pid", f"{folder}/pid"))
         after.append(LeaveNamespace("pid"))
     child += labels.label_steps(spec, host)
+    # Where the container's mount namespace is not its own, its root is one of chroot(2) alone.
+    changed = "mount" not in spec.linux.new_kinds()
+    if changed:
+        child.append(OpenContainerRoot(found.pid))
     # Nobody inside can trace it (CVE-2016-9962).
     child += [process.NotDumpable(), EnterContainer(entered)]
     if "user" in spec.linux.kinds():
         child.append(BecomeRoot())
+    if changed:
+        from labkit.plan.roots import ChangeRoot
+
+        child.append(ChangeRoot())
     if affinity and affinity.final:
         child.append(scheduling.SetAffinity(parse_list(affinity.final), "inside the container's cgroups"))
     if spec.process.terminal:

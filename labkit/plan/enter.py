@@ -32,6 +32,21 @@ class OpenContainer(Step):
             scene.container = -1
 
 
+class OpenContainerRoot(Step):
+    __slots__ = ("pid",)
+    pid: int
+    call = "open(/proc/PID/root), pidfd_send_signal(0)"
+    why = "its root is not that of a mount namespace, where who enters one would stand, but one of chroot(2)"
+
+    def describe(self) -> str:
+        return f"open the root of process {self.pid}"
+
+    def apply(self, scene: Scene) -> None:
+        scene.root = os.open(f"/proc/{self.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # The pid is not another's: the process is still there.
+        scene.kernel.pidfd_send_signal(scene.container, 0)
+
+
 class EnterContainer(Step):
     __slots__ = ("kinds",)
     kinds: tuple[str, ...]

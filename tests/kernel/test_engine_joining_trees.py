@@ -220,6 +220,21 @@ def test_without_any_namespace(own_rootfs):
     assert result.text.split() == ["bin", "dev", "etc", "proc", "root", "sys", "tmp"]
 
 
+@pytest.mark.parametrize("how", ["none", "joined", "user"])
+def test_a_further_program_begins_in_a_root_that_is_had_by_chroot_alone(own_rootfs, trees, how):
+    if how == "joined":
+        spec = joining(own_rootfs, ["sleep", "600"], mount=f"/proc/{trees}/ns/mnt")
+    else:
+        spec = without_mounts(own_rootfs, ["sleep", "600"], "pid", *(["user"] if how == "user" else []))
+    if how == "user":
+        spec.linux.uid_mappings = spec.linux.gid_mappings = (IdMapping(host_id=100_000, size=65536),)
+    with Container.from_spec(spec) as container:
+        container.start()
+        result = container.exec(["ls", "/"], timeout=60)
+    assert (result.stderr, result.exit_status) == (b"", 0)
+    assert result.text.split() == ["bin", "dev", "etc", "proc", "root", "sys", "tmp"]
+
+
 def test_an_overlay_needs_a_mount_namespace_of_its_own(rootfs, trees):
     spec = joining(rootfs, ["true"], mount=f"/proc/{trees}/ns/mnt")
     spec.annotations["dev.labkit.root.overlay"] = "tmpfs"
