@@ -81,7 +81,8 @@ def prepare(found: State, spec: Spec, manner: Manner, below: Sequence[str] = (),
     if spec.process.terminal:
         from labkit.plan.terminal import terminal
 
-        child.append(terminal(spec, manner, first=False))
+        # The first one's stays /dev/console.
+        child.append(terminal(spec, manner, console=False))
     if manner.keyring:
         child.append(process.NewKeyring(f"_ses.{found.id}"))
     compiled = ("configured", filter.kept_program(spec.linux.seccomp)) if spec.linux.seccomp else None

@@ -28,8 +28,10 @@ _RESTRICTED = "this host restricts user namespaces; see: sysctl kernel.apparmor_
 
 def hint(step: str, number: int | None) -> str:
     """The hint for the errno `number` of the step `step`; "" where the kernel's own words must do."""
-    if step in ("UseRoot", "OverlayRoot") and number in _ROOT:
+    if step in ("BindRoot", "OverlayRoot", "UseRoot") and number in _ROOT:
         return _ROOT[number]
+    if number == errno.EPERM and step == "BindRoot":
+        return "it takes CAP_SYS_ADMIN in the user namespace that owns the mount namespace of labkit itself"
     if number == errno.EACCES and step == "OpenRoot":
         return "without privilege over the host, as in a user namespace, every folder on the way must be searchable"
     if number == errno.EPERM and step == "MountFilesystem":

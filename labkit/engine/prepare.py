@@ -95,6 +95,9 @@ def prepare(spec: Spec, id: str, manner: Manner | None = None) -> Plan:
         if spec.linux.seccomp
         else None
     )
+    outside = filesystems.outside(spec)
+    if outside:
+        filesystems.check_outside(spec, folder)
     child = build.child_steps(spec, host, folder, compiled, notes, tuple(placement.child), id, manner)
     about = state.content(
         spec,
@@ -110,7 +113,7 @@ def prepare(spec: Spec, id: str, manner: Manner | None = None) -> Plan:
         id,
         build.clone_kinds(spec),
         (
-            MakeStateFolder(manner.config, about, manner.held, folder),
+            MakeStateFolder(manner.config, about, manner.held, folder, outside),
             *manner.early,
             *placement.before,
             *ending,

@@ -13,7 +13,8 @@ whole or not at all:
     {"pid": PID, "start": START} its first process; START is the tick at which a process began
     {"ready": true}              it is created, or runs
 
-Beside it are `config.json`, of a container that came from a bundle, and `exec.fifo` until it is started.
+Beside it are `config.json`, of a container that came from a bundle, and `exec.fifo` until it is started; and `root`, on
+which the root is mounted of one that has no mount namespace of its own: it is unmounted before the rest is removed.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from labkit.errors import SpecError
 from labkit.plan import filesystems, home, labels, mounts, process
 from labkit.plan.become import become
 from labkit.plan.facts import Facts
+from labkit.plan.folder import ROOT
 from labkit.plan.manner import Manner
 from labkit.plan.options import sorted_options
 from labkit.plan.step import Step
@@ -116,9 +117,13 @@ def child_steps(
         raise SpecError(f"/annotations/{OVERLAY_ANNOTATION}", "needs a new mount namespace in /linux/namespaces")
     if "mount" not in kinds(spec):
         notes.append("without a mount namespace there is chroot(2) alone, out of which CAP_SYS_CHROOT is a way")
-        from labkit.plan.roots import OpenRoot
+        from labkit.plan.roots import BindRoot, OpenRoot
 
-        steps += [] if rootless else [OpenRoot(spec.root.path)]
+        if filesystems.outside(spec):
+            notes.append(f"its mounts are in labkit's own mount namespace, below {scratch}, until it is deleted")
+            steps.append(BindRoot(spec.root.path, f"{scratch}/{ROOT}"))
+        elif not rootless:
+            steps.append(OpenRoot(spec.root.path))
     elif spec.annotations.get(OVERLAY_ANNOTATION) == "tmpfs":
         from labkit.plan.roots import OpenSource, OverlayRoot
 
@@ -193,7 +198,7 @@ def child_steps(
     if spec.process.terminal:
         from labkit.plan.terminal import terminal
 
-        steps.append(terminal(spec, manner))
+        steps.append(terminal(spec, manner, "mount" in has or filesystems.outside(spec)))
     if manner.keyring:
         steps.append(process.NewKeyring(f"_ses.{id}"))
     steps += become(spec, facts, seccomp, notes, manner)

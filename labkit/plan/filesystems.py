@@ -6,6 +6,7 @@ Modules of steps that few containers have are imported where such a step is made
 from __future__ import annotations
 
 from labkit.errors import SpecError
+from labkit.linux import os
 from labkit.linux.mount import MOUNT_ATTR_RDONLY
 from labkit.plan import devices, mounts
 from labkit.plan.facts import Facts
@@ -31,6 +32,30 @@ _ONE_FOR_ALL = ("cgroup", "cgroup2", "mqueue", "proc", "sysfs")
 def binds(mount: Mount) -> bool:
     """Whether the entry shows files of the host at a second place."""
     return mount.kind == "bind" or sorted_options(mount.options).bind
+
+
+def outside(spec: Spec) -> bool:
+    """Whether there is something to mount and no mount namespace for it, so that it is made in the runtime's own."""
+    wanted = spec.mounts or spec.root.readonly or spec.linux.masked_paths or spec.linux.readonly_paths
+    return bool(wanted) and "mount" not in spec.linux.kinds()
+
+
+def check_outside(spec: Spec, folder: str) -> None:
+    """Raise SpecError for what shows the state folder, in which the root is then mounted, at a second place.
+
+    With it all that is mounted for such containers would be there twice, with the next one four times, and so on.
+    """
+    shown = [("/root/path", spec.root.path)]
+    for index, mount in enumerate(spec.mounts):
+        options = sorted_options(mount.options)
+        recursive = options.recursive or not options.bind
+        if binds(mount) and mount.source and recursive and not options.remount:
+            shown.append((f"/mounts/{index}/source", mount.source))
+    for pointer, path in shown:
+        top = os.path.realpath(path).rstrip("/")
+        if f"{os.path.realpath(folder)}/".startswith(f"{top}/"):
+            text = f"has {folder} in it, where the root is mounted without a mount namespace"
+            raise SpecError(pointer, text, "give /linux/namespaces an entry of type mount")
 
 
 def place(mount: Mount) -> str:

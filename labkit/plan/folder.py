@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from labkit.linux import os
 
 TYPE_CHECKING = False
@@ -14,6 +16,8 @@ UNFINISHED = "~"
 FIFO = "exec.fifo"
 # What it says when its program cannot be run after all.
 FAILURE = "start.failure"
+# Where its root is mounted when it has no mount namespace of its own: with all that it has in it (see roots.BindRoot).
+ROOT = "root"
 
 
 def add_to_state(folder: str, line: str) -> None:
@@ -26,12 +30,32 @@ def add_to_state(folder: str, line: str) -> None:
 
 
 def remove_state(folder: str, others: tuple[str, ...] = ("config.json", FIFO, FAILURE)) -> None:
-    """Remove a state folder with its file and the `others` that it may have; nothing to do for what is gone."""
+    """Remove a state folder with its file and the `others` that it may have; nothing to do for what is gone.
+
+    What is mounted on its ROOT is unmounted. An OSError leaves the state, by which it can be tried again.
+    """
+    _remove_root(f"{folder}/{ROOT}")
     for name in others:
         _remove(os.unlink, f"{folder}/{name}")
     # The last: while it is there, whoever is killed here leaves what can be found again.
     _remove(os.unlink, f"{folder}/state")
     _remove(os.rmdir, folder)
+
+
+def _remove_root(place: str) -> None:
+    """Unmount what hangs below the one mount on `place`, and remove that; who is about to mount there no more can."""
+    try:
+        _remove(os.rmdir, place)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        # Imported here: few containers have one.
+        from labkit.linux.mount import MNT_DETACH, MS_PRIVATE, MS_REC, UMOUNT_NOFOLLOW, mount, umount2
+
+        # What the container has made shared with a mount of the host must not be unmounted there as well.
+        mount(None, place, None, MS_REC | MS_PRIVATE)
+        umount2(place, MNT_DETACH | UMOUNT_NOFOLLOW)
+        os.rmdir(place)
 
 
 def _remove(remove: Callable[[str], None], path: str) -> None:

@@ -104,6 +104,9 @@ class BindMount(Step):
     def apply(self, scene: Scene) -> None:
         made = self._clone(scene)
         try:
+            if scene.slaves:
+                # A peer of the host's mount would show there what the container is given, or mounts, below it.
+                scene.kernel.mount_setattr(made, 0, 0, True, self.source, MS_SLAVE)
             _set_attributes(scene, made, self, self.source)
             _attach(scene, made, self.destination, stat.S_ISDIR(os.fstat(made).st_mode))
         finally:

@@ -9,7 +9,7 @@ from labkit.linux import os
 from labkit.linux.cgroupfs import refusal, remove_empty_cgroup
 from labkit.linux.descriptors import write_all
 from labkit.linux.proc import start_time
-from labkit.plan.folder import FAILURE, FIFO, UNFINISHED, add_to_state, remove_state
+from labkit.plan.folder import FAILURE, FIFO, ROOT, UNFINISHED, add_to_state, remove_state
 from labkit.plan.step import Scene, Step
 
 TYPE_CHECKING = False
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 class MakeStateFolder(Step):
     """The folder's file `state` says who makes the container and which cgroups it has (see engine.state).
 
-    `config`, the configuration's text, is kept beside it where it is given; and a fifo, for one that waits for start.
+    `config`, the configuration's text, is kept beside it where it is given; a fifo, for one that waits for start; and a
+    place to mount its `root` on, for one without a mount namespace of its own.
     """
 
-    __slots__ = ("config", "content", "fifo", "path")
+    __slots__ = ("config", "content", "fifo", "path", "root")
     config: bytes
     content: str
     fifo: bool
     path: str
+    root: bool
     call = "mkdir, write"
     why = "the id is taken while the folder exists, and what a killed engine leaves can be found"
 
@@ -39,7 +41,8 @@ class MakeStateFolder(Step):
         parent, _, name = self.path.rpartition("/")
         # Filled first and then renamed, so that no other process ever sees it without its file.
         made = f"{parent}/{UNFINISHED}{name}.{os.getpid()}"
-        os.mkdir(made, 0o711)
+        # Whoever may enter it could run the set-user-ID programs of a root that is mounted in it.
+        os.mkdir(made, 0o700 if self.root else 0o711)
         try:
             _write_new(f"{made}/state", (self.content + owner).encode())
             if self.config:
@@ -47,6 +50,8 @@ class MakeStateFolder(Step):
             if self.fifo:
                 os.mkfifo(f"{made}/{FIFO}", 0o600)
                 _write_new(f"{made}/{FAILURE}", b"")
+            if self.root:
+                os.mkdir(f"{made}/{ROOT}", 0o700)
             os.rename(made, self.path)
         except OSError as error:
             remove_state(made)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ESSENTIAL = (
     "AwaitParent",
     "AwaitStart",
+    "BindRoot",
     "ChangeRoot",
     "CloneInUserNamespace",
     "CloseSources",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from labkit.linux.mount import MNT_DETACH, MS_MOVE, MS_REC, MS_SLAVE
+from labkit.linux.mount import MNT_DETACH, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE
 from labkit.plan.mountinfo import mount_point, unescape
 from labkit.plan.mounts import open_folder
 from labkit.plan.step import ROOT, Scene, Step
@@ -21,6 +21,35 @@ class OpenRoot(Step):
 
     def apply(self, scene: Scene) -> None:
         scene.root = open_folder(self.path)
+
+
+class BindRoot(Step):
+    """`place` is a folder of the container's own (see plan.folder): unmounting this one mount unmounts all of them."""
+
+    __slots__ = ("path", "place")
+    path: str
+    place: str
+    call = "open_tree, mount_setattr(MS_PRIVATE), move_mount"
+    why = "in the runtime's own mount namespace, so that what the container has hangs below one mount and goes with it"
+
+    def describe(self) -> str:
+        return f"bind {self.path} to {self.place} and keep its descriptor as the root"
+
+    def apply(self, scene: Scene) -> None:
+        image = open_folder(self.path)
+        try:
+            scene.root = scene.kernel.open_tree(image)
+        finally:
+            os.close(image)
+        # Of a shared mount this is a peer, and so would be its copies where it shows in other mount namespaces.
+        self._make_private(scene)
+        scene.kernel.mount_at(self.place, scene.root)
+        # Below a shared mount it has become shared again; what is mounted in it must not show there too.
+        self._make_private(scene)
+        scene.slaves = True
+
+    def _make_private(self, scene: Scene) -> None:
+        scene.kernel.mount_setattr(scene.root, 0, 0, True, self.path, MS_PRIVATE)
 
 
 class OpenSource(Step):

@@ -34,11 +34,11 @@ class Scene:
     waits to be started, and `failure` where it writes what goes wrong once it has `begun`; `channel` is the child's end
     of what the two speak through, and `observer` a socket to who looks on between steps. `umask` is the maker's,
     `engine` the device and inode of the program that this process still is. `sources` has, by their number in
-    config.json, what mounts show: places opened early; `entered` says that the working folder is; `trees` has mounts
-    made of them by the parent, and `devices` is a filesystem of device nodes that it made. `masks` are what covers the
-    first file, and the first folder (True), of those that are covered. `placeholder` is the process that keeps a scope
-    of systemd until the container's does. `surroundings` are variables that the program gets where its environment has
-    none of the name.
+    config.json, what mounts show: places opened early; `entered` says that the working folder is; `slaves` says that
+    what is bound passes no mount on to what it shows. `trees` has mounts made of them by the parent, and `devices` is a
+    filesystem of device nodes that it made. `masks` are what covers the first file, and the first folder (True), of
+    those that are covered. `placeholder` is the process that keeps a scope of systemd until the container's does.
+    `surroundings` are variables that the program gets where its environment has none of the name.
 
     `network_namespace` is one to begin in, `kept` are sockets that the parent keeps open until the end, and `helper` is
     the pid of the program that is the container's network, and a descriptor that it ends with.
@@ -71,6 +71,7 @@ class Scene:
         "placeholder",
         "release",
         "root",
+        "slaves",
         "sources",
         "surroundings",
         "tell",
@@ -104,7 +105,7 @@ class Scene:
         self.created: Callable[[bool], None] | None = None
         self.placeholder = 0
         self.channel = self.console = self.container = self.devices = self.failure = self.fifo = self.observer = -1
-        self.begun = False
+        self.begun = self.slaves = False
         self.engine = (0, 0)
         self.umask = 0o022
         self.sources: dict[int, int] = {}

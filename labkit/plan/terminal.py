@@ -14,8 +14,8 @@ from labkit.plan.step import Scene, Step
 from labkit.spec.model import Spec
 
 
-def terminal(spec: Spec, manner: Manner, first: bool = True) -> Step:
-    """The step that opens the terminal of the container's `first` process, or of another.
+def terminal(spec: Spec, manner: Manner, console: bool) -> Step:
+    """The step that opens the terminal of a process, and with `console` has it for /dev/console too.
 
     Raises SpecError where nobody is there to get it.
     """
@@ -23,8 +23,6 @@ def terminal(spec: Spec, manner: Manner, first: bool = True) -> Step:
         hint = "use --console-socket, or run it in the foreground of a terminal; or set /process/terminal to false"
         raise SpecError("/process/terminal", "needs somebody to hand the terminal to", hint)
     size = spec.process.console_size
-    # The first one's is /dev/console, which another's does not cover.
-    console = first and "mount" in spec.linux.new_kinds()
     return OpenTerminal(size.width if size else 0, console, size.height if size else 0, spec.process.user.uid)
 
 

@@ -62,12 +62,14 @@ def _namespaces(spec: Spec, linux: Linux) -> None:
         if namespace.path and namespace.kind == "time" and linux.time_offsets:
             raise SpecError("/linux/timeOffsets", "can be set in a new time namespace only")
         kinds.add(namespace.kind)
+    # Others mount in the runtime's own mount namespace, over which a user namespace has no privilege.
+    user = "user" in kinds
     needs = (
-        ("mount", "/root/readonly", spec.root.readonly),
+        ("mount", "/root/readonly", user and spec.root.readonly),
         ("mount", "/linux/rootfsPropagation", bool(linux.rootfs_propagation)),
-        ("mount", "/mounts", bool(spec.mounts)),
-        ("mount", "/linux/maskedPaths", bool(linux.masked_paths)),
-        ("mount", "/linux/readonlyPaths", bool(linux.readonly_paths)),
+        ("mount", "/mounts", user and bool(spec.mounts)),
+        ("mount", "/linux/maskedPaths", user and bool(linux.masked_paths)),
+        ("mount", "/linux/readonlyPaths", user and bool(linux.readonly_paths)),
         ("uts", "/hostname", bool(spec.hostname)),
         ("uts", "/domainname", bool(spec.domainname)),
         ("user", "/linux/uidMappings", bool(linux.uid_mappings)),

@@ -92,8 +92,13 @@ BETWEEN = (
 )
 
 
-@pytest.fixture(params=["root", "user namespace"])
-def bundle(request, busybox_rootfs, tmp_path):
+@pytest.fixture(params=["root", "user namespace", "no mount namespace"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def bundle(kind, busybox_rootfs, tmp_path):
     """A bundle whose plan has steps of nearly every kind."""
     os.chmod(tmp_path, 0o755)
     shutil.copytree(busybox_rootfs, tmp_path / "rootfs", symlinks=True)
@@ -101,9 +106,11 @@ def bundle(request, busybox_rootfs, tmp_path):
     spec.process.user.uid = spec.process.user.gid = 1000
     spec.linux.resources = Resources.load({"pids": {"limit": 20}}, "")
     spec.linux.cgroups_path = f"/labkit-test-{os.getpid()}/{os.path.basename(tmp_path)}"
-    if request.param == "user namespace":
+    if kind == "user namespace":
         spec.linux.namespaces += (Namespace(kind="user"),)
         spec.linux.uid_mappings = spec.linux.gid_mappings = (IdMapping(host_id=100_000, size=65536),)
+    if kind == "no mount namespace":
+        spec.linux.namespaces = tuple(one for one in spec.linux.namespaces if one.kind != "mount")
     document = spec.dump()
     hook = [{"path": "/bin/true"}]
     document["hooks"] = dict.fromkeys(("prestart", "createContainer", "startContainer"), hook)
@@ -112,12 +119,18 @@ def bundle(request, busybox_rootfs, tmp_path):
 
 
 class Walk:
-    """Creations of one container in `bundle` that are killed, each followed by a look at what is left."""
+    """Creations of one container in `bundle` that are killed, each followed by a look at what is left.
+
+    They are in the mount namespace of the process `tree`, where one is given.
+    """
 
     id = "killed"
 
-    def __init__(self, bundle):
+    def __init__(self, bundle, tree=None):
         self.bundle = bundle
+        self.tree = tree or "self"
+        # By env(1), since nsenter(1) leaves the working folder.
+        self.inside = ["nsenter", "-m", "-t", str(tree), "env", "-C", PACKAGE] if tree else []
         self.state = f"{bundle}/state"
         self.address = f"{bundle}/channel"
         self.server = socket.socket(socket.AF_UNIX)
@@ -133,7 +146,8 @@ class Walk:
         return prepare(load_bundle(str(self.bundle)), self.id, manner)
 
     def command(self, verb, *words, driver="", places=()):
-        return [*OCI[:-1], OCI[-1] + driver + RUN, PACKAGE, *places, "--root", self.state, verb, *words, self.id]
+        program = [*OCI[:-1], OCI[-1] + driver + RUN, PACKAGE, *places]
+        return [*self.inside, *program, "--root", self.state, verb, *words, self.id]
 
     def oci(self, verb, *words):
         return subprocess.run(self.command(verb, *words), capture_output=True, text=True, timeout=60)
@@ -150,7 +164,7 @@ class Walk:
 
     def collect(self):
         program = "import sys; from labkit.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", program, "gc", "--root", self.state]
+        command = [*self.inside, sys.executable, "-c", program, "gc", "--root", self.state]
         ended = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=60)
         assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -181,7 +195,7 @@ class Walk:
         return [path for path in paths if os.path.exists(path)]
 
     def all_mounts(self):
-        with open("/proc/self/mountinfo") as file:
+        with open(f"/proc/{self.tree}/mountinfo") as file:
             return {line for line in file if str(self.bundle) in line}
 
     def expect_nothing_left(self, place):
@@ -203,8 +217,20 @@ class Walk:
 
 
 @pytest.fixture
-def walk(bundle):
-    made = Walk(bundle)
+def tree(kind):
+    """A process with a mount namespace of its own, for what is mounted in that of the runtime; else None."""
+    if kind != "no mount namespace":
+        yield None
+        return
+    command = ["unshare", "-m", "sh", "-c", "echo ready; exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield process.pid
+
+
+@pytest.fixture
+def walk(bundle, tree):
+    made = Walk(bundle, tree)
     yield made
     made.server.close()
     made.oci("delete", "--force")
@@ -261,7 +287,7 @@ def test_the_child_is_killed_at_its_steps(walk):
 
 
 # As root only: the runtime's hooks do not differ by user namespace.
-@pytest.mark.parametrize("bundle", ["root"], indirect=True)
+@pytest.mark.parametrize("kind", ["root"], indirect=True)
 @pytest.mark.parametrize("moment", ["prestart", "createRuntime", "createContainer"])
 def test_the_creator_is_killed_in_a_hook(walk, moment):
     begun = f"{walk.bundle}/begun"

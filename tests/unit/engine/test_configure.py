@@ -39,7 +39,7 @@ def test_cpus_are_a_quota_in_a_period_of_a_tenth_of_a_second():
         ({"cpus": "none"}, "none"),
         ({"pids": "-3"}, "-3"),
         ({"namespaces": ["mnt"]}, "mnt"),
-        ({"namespaces": ["pid"]}, "mount namespace"),
+        ({"namespaces": ["user"]}, "mount namespace"),
         ({"capabilities": ["FLY"]}, "FLY"),
         ({"cap_add": ["cap_fly"]}, "cap_fly"),
         ({"seccomp": "lax"}, "lax"),

@@ -14,7 +14,7 @@ def scene():
 
 
 def test_the_state_folder_names_its_owner(scene, tmp_path):
-    step = parent.MakeStateFolder(b"{}", '{"version": 2}\n', True, str(tmp_path / "abc"))
+    step = parent.MakeStateFolder(b"{}", '{"version": 2}\n', True, str(tmp_path / "abc"), False)
     step.apply(scene)
     with open("/proc/self/stat") as stat:
         start = proc.start_time(stat.read())
@@ -24,17 +24,26 @@ def test_the_state_folder_names_its_owner(scene, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_root_is_mounted_where_nobody_else_may_enter(scene, tmp_path):
+    step = parent.MakeStateFolder(b"", "{}\n", False, str(tmp_path / "abc"), True)
+    step.apply(scene)
+    assert sorted(os.listdir(tmp_path / "abc")) == ["root", "state"]
+    assert (tmp_path / "abc").stat().st_mode & 0o777 == 0o700
+    step.undo(scene)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_id_is_taken_while_its_folder_exists(scene, tmp_path):
-    parent.MakeStateFolder(b"", "{}\n", False, str(tmp_path / "abc")).apply(scene)
+    parent.MakeStateFolder(b"", "{}\n", False, str(tmp_path / "abc"), False).apply(scene)
     with pytest.raises(LabkitError, match="'abc' exists"):
-        parent.MakeStateFolder(b"", "{}\n", False, str(tmp_path / "abc")).apply(scene)
+        parent.MakeStateFolder(b"", "{}\n", False, str(tmp_path / "abc"), False).apply(scene)
     assert [path.name for path in tmp_path.iterdir()] == ["abc"]
 
 
 def test_undoing_what_was_never_done_is_no_error(scene, tmp_path):
     missing = str(tmp_path / "missing")
     for step in (
-        parent.MakeStateFolder(b"", "", False, missing),
+        parent.MakeStateFolder(b"", "", False, missing, True),
         parent.MakeCgroup(missing),
         parent.MakeParentCgroup(missing),
         parent.CloneIntoCgroup(missing),

@@ -7,7 +7,7 @@ from labkit.errors import LabkitError, StepError
 from labkit.linux import kernel
 from labkit.linux.mount import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
 from labkit.linux.namespaces import CLONE_NEWUTS
-from labkit.plan import copyup, devices, execute, join, mounts, parent, process, propagation, scheduling
+from labkit.plan import copyup, devices, execute, join, mounts, parent, process, propagation, roots, scheduling
 from labkit.plan.plan import Plan
 from labkit.plan.step import STEPS, Scene, decode
 from labkit.plan.sysctl import WriteSysctl
@@ -74,6 +74,21 @@ def test_a_bind_mount_has_its_attributes_before_it_can_be_seen(scene, tmp_path):
     mounts.BindMount(1, 8, 0, "/x", -1, True, 0, str(tmp_path)).apply(scene)
     assert scene.kernel.names == ["open_tree", "mount_setattr", "mount_setattr", "open_or_make", "move_mount"]
     assert [call[2:5] for call in scene.kernel.calls[1:3]] == [(1, 0, False), (8, 0, True)]
+
+
+def test_a_root_beside_the_hosts_mounts_is_private_from_before_it_is_attached_and_stays_so(scene, tmp_path):
+    os.close(scene.root)
+    roots.BindRoot(str(tmp_path), "/place").apply(scene)
+    private = ("mount_setattr", scene.root, 0, 0, True, str(tmp_path), MS_PRIVATE)
+    assert scene.kernel.calls[1:] == [private, ("mount_at", "/place", scene.root), private]
+    assert scene.kernel.names[0] == "open_tree"
+
+
+def test_what_is_bound_beside_the_hosts_mounts_passes_nothing_on_from_before_it_is_attached(scene, tmp_path):
+    scene.slaves = True
+    mounts.BindMount(0, 0, 0, "/x", -1, True, 0, str(tmp_path)).apply(scene)
+    assert scene.kernel.names == ["open_tree", "mount_setattr", "open_or_make", "move_mount"]
+    assert scene.kernel.calls[1][2:] == (0, 0, True, str(tmp_path), MS_SLAVE)
 
 
 def test_a_file_is_masked_by_the_containers_null_device_only(scene):
@@ -319,7 +334,7 @@ def plan():
     return Plan(
         "abc",
         ("mount", "pid"),
-        (parent.MakeStateFolder(b"{}", "{}\n", False, "/run/x/abc"), parent.MakeCgroup("/cg/x")),
+        (parent.MakeStateFolder(b"{}", "{}\n", False, "/run/x/abc", False), parent.MakeCgroup("/cg/x")),
         (),
         (mounts.PrivateMounts(), mounts.UseRoot("/image"), execute.Execute(("sh", "-c", "true"), ())),
         ("a note",),

@@ -45,6 +45,9 @@ def user(*maps):
     }
 
 
+ONLY_USER = {**user((0, 1, 1)), "linux__namespaces": [{"type": "user"}]}
+
+
 def seccomp(**properties):
     return {"linux__seccomp": {"defaultAction": "SCMP_ACT_ALLOW", **properties}}
 
@@ -55,6 +58,10 @@ def rule(**properties):
 
 def test_the_document_is_valid_without_changes():
     check()
+
+
+def test_mounts_need_no_mount_namespace_where_there_is_no_user_namespace():
+    check(linux__namespaces=[], root__readonly=True, **NO_UTS)
 
 
 def test_unknown_properties_are_ignored():
@@ -95,10 +102,10 @@ def test_unknown_properties_are_ignored():
         ("/annotations/a~1b~0c", {"annotations": {"a/b~c": 1}}),
         ("/linux/namespaces/0/type", {"linux__namespaces": [{"type": "mnt"}]}),
         ("/linux/namespaces/1", {"linux__namespaces": [{"type": "mount"}, {"type": "mount"}]}),
-        ("/mounts", {"linux__namespaces": [], **NO_UTS}),
-        ("/linux/maskedPaths", {"linux__namespaces": [], "mounts": [], **NO_UTS}),
+        ("/mounts", ONLY_USER),
+        ("/linux/maskedPaths", {"mounts": [], **ONLY_USER}),
         ("/linux/rootfsPropagation", {"linux__namespaces": [], "linux__rootfsPropagation": "slave", **NO_UTS}),
-        ("/root/readonly", {"linux__namespaces": [], "root": {"path": "x", "readonly": True}, **NO_UTS}),
+        ("/root/readonly", {"root": {"path": "x", "readonly": True}, **ONLY_USER}),
         ("/linux/namespaces/0/path", {"linux__namespaces": [{"type": "pid", "path": "ns/pid"}]}),
         ("/linux/timeOffsets", {"linux__namespaces": TIME, "linux__timeOffsets": {"boottime": {"secs": 1}}}),
         ("/linux/sysctl/kernel.panic", {"linux__sysctl": {"kernel.panic": "1"}}),
