@@ -234,7 +234,7 @@ def made(folder, descriptor=-1, umask=0o022):
     before = os.umask(umask)
     try:
         for step in (
-            MakeStateFolder(b"{}", content, True, f"{folder}/x"),
+            MakeStateFolder(b"{}", content, True, f"{folder}/x", False),
             notify.MakeNotifyFolder(descriptor, f"{folder}/x"),
         ):
             step.apply(Scene())
