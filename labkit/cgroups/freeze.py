@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from errno import ENODEV, ENOENT
 
 from labkit.cgroups.folders import gone, having
 from labkit.errors import LabkitError
@@ -48,8 +49,13 @@ def is_frozen(folders: Sequence[str]) -> bool:
     try:
         folder, v2 = _freezer(folders)
         return read_file(f"{folder}/{'cgroup.freeze' if v2 else 'freezer.self_freezing'}").strip() == "1"
-    except (FileNotFoundError, LabkitError):
+    except LabkitError:
         return False
+    except OSError as error:
+        # ENODEV: it was removed between open(2) and read(2).
+        if error.errno in (ENOENT, ENODEV):
+            return False
+        raise
 
 
 def _freezer(folders: Sequence[str]) -> tuple[str, bool]:

@@ -1,5 +1,7 @@
 """Freezing with files that stand for a kernel which is late, or never done."""
 
+import errno
+
 import pytest
 
 from labkit.cgroups import freeze, processes
@@ -71,3 +73,11 @@ def test_without_a_freezer_all_are_signalled_until_none_is_new(tmp_path, monkeyp
     (tmp_path / "cgroup.procs").touch()
     processes.kill_all([str(tmp_path)], 15)
     assert signalled == [(1, 15), (2, 15), (3, 15)]
+
+
+def test_one_that_is_removed_while_it_is_read_is_not_frozen(v1, monkeypatch):
+    def removed(path):
+        raise OSError(errno.ENODEV, "No such device", path)
+
+    monkeypatch.setattr(freeze, "read_file", removed)
+    assert not freeze.is_frozen([v1[0]])
