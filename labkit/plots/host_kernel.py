@@ -1,14 +1,12 @@
 """How much of the host's kernel a runtime's sandboxes use: a dot per runtime, a panel per workload."""
 
-from math import ceil
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from labkit.bench.isolation import ALL_CALLS, CALL, CALLS
 from labkit.errors import LabkitError
 from labkit.plots import style
-from labkit.plots.pareto import COLUMNS, WORDS
+from labkit.plots.pareto import WORDS
 
 
 def host_kernel(observations: pd.DataFrame, metric: str = CALLS) -> Figure:
@@ -22,13 +20,8 @@ def host_kernel(observations: pd.DataFrame, metric: str = CALLS) -> Figure:
     first = table[table["workload"] == workloads[0]].sort_values("median")
     order = list(first["runtime"]) + sorted(set(rows["runtime"]) - set(first["runtime"]))
     with style.styled():
-        columns = min(len(workloads), COLUMNS)
-        lines = ceil(len(workloads) / columns)
-        height = 0.6 + lines * (0.9 + 0.36 * len(order))
-        figure, panels = style.new_grid(3.2 * max(columns, 1.6), height, lines, columns)
-        for axes in panels[len(workloads) :]:
-            axes.remove()
-        for axes, workload in zip(panels, workloads, strict=False):
+        figure, panels = style.new_panels(len(workloads), 3.2, 0.9 + 0.36 * len(order))
+        for axes, workload in zip(panels, workloads, strict=True):
             own = table[table["workload"] == workload]
             places = [order.index(name) for name in own["runtime"]]
             axes.errorbar(own["median"], places, xerr=[own["median"] - own["least"], own["most"] - own["median"]],

@@ -1,15 +1,11 @@
 """Percentiles of the latency of servers: a line per runtime, a panel per workload."""
 
-from math import ceil
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from labkit.errors import LabkitError
 from labkit.plots import style
-
-_COLUMNS = 3
 
 
 def latency(rows: pd.DataFrame) -> Figure:
@@ -20,12 +16,8 @@ def latency(rows: pd.DataFrame) -> Figure:
     workloads = list(dict.fromkeys(shown["workload"]))
     looks = style.looks(shown["runtime"])
     with style.styled():
-        columns = min(_COLUMNS, len(workloads))
-        rows_of_panels = ceil(len(workloads) / columns)
-        figure, panels = style.new_grid(max(4.6, 2.9 * columns), 0.9 + 2.6 * rows_of_panels, rows_of_panels, columns)
-        for axes in panels[len(workloads) :]:
-            axes.set_axis_off()
-        for axes, workload in zip(panels, workloads, strict=False):
+        figure, panels = style.new_panels(len(workloads), 2.9, 2.6)
+        for axes, workload in zip(panels, workloads, strict=True):
             here = shown[shown["workload"] == workload]
             percentiles = sorted(set(here["percentile"]))
             for lane, (runtime, (colour, marker)) in enumerate(looks.items()):

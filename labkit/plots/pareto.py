@@ -1,7 +1,5 @@
 """Performance against isolation: what a runtime costs a workload, and how much of the host's kernel it then uses."""
 
-from math import ceil
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,8 +10,6 @@ from labkit.errors import LabkitError
 from labkit.plots import style
 
 HOST = "host"
-# As many panels in a row as a page shows legibly.
-COLUMNS = 4
 WORDS = {
     "host_syscalls": "distinct system calls of the host",
     "host_functions": "distinct functions of the host's kernel",
@@ -34,12 +30,8 @@ def pareto(points: pd.DataFrame, metric: str) -> Figure:
     workloads = list(dict.fromkeys(points["workload"]))
     top = 1.15 * float(np.nanmax(points[["reach", "reach_high"]].to_numpy(dtype=np.float64)))
     with style.styled():
-        columns = min(len(workloads), COLUMNS)
-        lines = ceil(len(workloads) / columns)
-        figure, panels = style.new_grid(max(5.0, 3.9 * columns), 0.6 + 3.6 * lines, lines, columns)
-        for axes in panels[len(workloads) :]:
-            axes.remove()
-        for axes, workload in zip(panels, workloads, strict=False):
+        figure, panels = style.new_panels(len(workloads), 3.9, 3.6)
+        for axes, workload in zip(panels, workloads, strict=True):
             _panel(axes, points[points["workload"] == workload], top)
             axes.set_title(workload, fontsize="medium")
         figure.supylabel(WORDS.get(metric, metric), fontsize="medium")

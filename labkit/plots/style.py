@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import ceil
 
 import matplotlib as mpl
 import seaborn as sns
@@ -50,6 +51,10 @@ def styled() -> Iterator[None]:
         yield
 
 
+# As many panels in a line as a page shows legibly.
+COLUMNS = 4
+
+
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure (inches) of `columns` axes that share their rows; it is known to no window or notebook.
 
@@ -67,11 +72,15 @@ def new_stack(width: float, height: float, rows: int) -> tuple[Figure, list[Axes
     return figure, list(axes[:, 0])
 
 
-def new_grid(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
-    """A figure (inches) as `new_figure`, of `rows` × `columns` axes, line by line, that share their y axis."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    return figure, list(axes.flat)
+def new_panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure as `new_figure`, of `count` axes (inches each) that share their y axis, line by line."""
+    columns = min(count, COLUMNS)
+    lines = ceil(count / columns)
+    figure = Figure(figsize=(max(5.1, width * columns), 0.6 + height * lines), layout="constrained")
+    axes = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
 
 
 def svg(figure: Figure) -> str:
